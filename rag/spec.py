@@ -1,0 +1,128 @@
+"""A pipeline spec: everything that can change an answer, typed, strict, with a fingerprint.
+
+Where things run and how fast is settings, never spec. A spec is written as TOML; unknown and missing
+keys are refused by name.
+"""
+
+import hashlib
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from rag.errors import SpecError
+
+Depth = Annotated[int, Meta(ge=1, le=1000)]
+Weight = Annotated[float, Meta(ge=0, le=1)]
+
+
+class EncoderSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The bi-encoder of questions and passages."""
+
+    backend: str
+    model: str
+
+
+class SplitSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How documents become passages; lengths in tokens of the encoder."""
+
+    max_tokens: Annotated[int, Meta(ge=16, le=8192)]
+    overlap_tokens: Annotated[int, Meta(ge=0, le=512)]
+
+
+class FuseSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Fusion of the two legs: `rrf` reads ranks; `minmax` and `zscore` weigh standardised scores."""
+
+    method: Literal["rrf", "minmax", "zscore"]
+    depth: Depth
+    """Candidates taken from each leg."""
+    bm25: Weight
+    knn: Weight
+
+
+class LateSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Late interaction over stored token codes."""
+
+    backend: str
+    depth: Depth
+
+
+class RerankSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The cross-encoder: at most `depth` candidates, as many as `budget_ms` allows."""
+
+    backend: str
+    model: str
+    depth: Depth
+    budget_ms: Annotated[int, Meta(ge=1, le=60_000)]
+    required: bool
+    """True: a question without it fails. False: the order so far goes on and the answer says so."""
+
+
+class BlendSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Weights of the voices in the final order; see `rag.blend`."""
+
+    bm25: Weight
+    knn: Weight
+    late: Weight
+    reranked: Weight
+
+
+class ContextSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What is handed to the generator."""
+
+    top: Annotated[int, Meta(ge=1, le=50)]
+    max_tokens: Annotated[int, Meta(ge=64)]
+
+
+class GenerateSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The generator, and below which confidence it says that the documents do not answer."""
+
+    backend: str
+    model: str
+    threshold: float
+    max_sentences: Annotated[int, Meta(ge=1, le=20)]
+
+
+class PipelineSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The whole path of a question. A part that is None is left out, and the trace says so."""
+
+    encoder: EncoderSpec
+    split: SplitSpec
+    fuse: FuseSpec
+    blend: BlendSpec
+    context: ContextSpec
+    late: LateSpec | None = None
+    rerank: RerankSpec | None = None
+    generate: GenerateSpec | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the canonical JSON, tagged with its algorithm."""
+        return "sha256:" + hashlib.sha256(canonical(self)).hexdigest()
+
+    def as_dict(self) -> dict[str, Any]:
+        built: dict[str, Any] = msgspec.to_builtins(self)
+        return built
+
+
+def canonical(spec: PipelineSpec) -> bytes:
+    return msgspec.json.encode(spec, order="deterministic")
+
+
+def from_mapping(data: Mapping[str, Any]) -> PipelineSpec:
+    """Check a mapping and make it a spec. Raises `SpecError` naming the key that is wrong."""
+    try:
+        return msgspec.convert(dict(data), PipelineSpec)
+    except msgspec.ValidationError as error:
+        raise SpecError(f"The pipeline spec is wrong: {error}") from error
+
+
+def load(path: Path) -> PipelineSpec:
+    """Read a spec from a TOML file. Raises `SpecError` naming the file and what is wrong in it."""
+    try:
+        return from_mapping(tomllib.loads(path.read_text("utf-8")))
+    except (SpecError, tomllib.TOMLDecodeError) as error:
+        raise SpecError(f"{path.name}: {error}") from error
