@@ -1,0 +1,7 @@
+from django.apps import AppConfig
+
+
+class SearchAppConfig(AppConfig):
+    name = "search_app"
+    verbose_name = "Sieve"
+    default_auto_field = "django.db.models.BigAutoField"

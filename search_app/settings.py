@@ -1,0 +1,168 @@
+"""Where things are and how they run, read from the environment once. What an answer is, is spec."""
+
+import os
+import secrets
+import tempfile
+from pathlib import Path
+
+import dj_database_url
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+def _flag(name: str) -> bool:
+    """`1`, `true`, `yes` and `on` are true; absent, empty and everything else is false."""
+    return os.environ.get(name, "").strip().lower() in {"1", "true", "yes", "on"}
+
+
+def _words(name: str, default: str) -> list[str]:
+    return [word.strip() for word in os.environ.get(name, default).split(",") if word.strip()]
+
+
+def _secret_key(path: Path) -> str:
+    """The key kept in the data folder; made at the first run, readable by its owner only.
+
+    Linked into place whole, so that two processes that start together end with one key.
+    """
+    if not path.exists():
+        handle, draft = tempfile.mkstemp(dir=path.parent, prefix=".secret-key-")  # made with mode 0600
+        with os.fdopen(handle, "w") as file:
+            file.write(secrets.token_urlsafe(64))
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            pass  # the other process was first: its key is used
+        finally:
+            os.unlink(draft)
+    return path.read_text().strip()
+
+
+# --- Where things are ------------------------------------------------------------------------------------
+
+DATA_DIR: Path = Path(os.environ.get("SIEVE_DATA_DIR") or BASE_DIR / "var").absolute()
+"""All state: database, index, key. Copy this folder and you have copied the installation."""
+DATA_DIR.mkdir(parents=True, exist_ok=True)
+
+MODEL_DIR: Path = Path(os.environ.get("SIEVE_MODEL_DIR") or DATA_DIR / "models").absolute()
+"""The model store. May be shared between installations; nothing is written to it at question time."""
+
+INDEX_DIR: Path = DATA_DIR / "index"
+SPEC_DIR: Path = Path(__file__).resolve().parent / "specs"
+"""Pipeline specs: the name of the file without `.toml` is the name of the pipeline."""
+
+DEFAULT_PIPELINE: str = os.environ.get("SIEVE_PIPELINE") or "default"
+"""The pipeline where none is named. Documents are split and encoded as it says."""
+
+# --- Ingest ----------------------------------------------------------------------------------------------
+
+INGEST_GROUP_PASSAGES: int = 512
+"""Passages gathered before the index and the database are committed. Larger: fewer, longer commits."""
+INGEST_GROUP_SECONDS: float = 5.0
+"""Longest time that finished documents wait for their commit, in seconds."""
+
+# --- Django ----------------------------------------------------------------------------------------------
+
+DEBUG: bool = _flag("SIEVE_DEBUG")
+SECRET_KEY: str = os.environ.get("SIEVE_SECRET_KEY") or _secret_key(DATA_DIR / "secret-key")
+ALLOWED_HOSTS: list[str] = _words("SIEVE_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
+CSRF_TRUSTED_ORIGINS: list[str] = _words("SIEVE_TRUSTED_ORIGINS", "")
+
+HTTPS: bool = _flag("SIEVE_HTTPS")
+"""Set where the site is served over https: cookies then never travel over http."""
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SECURE_HSTS_SECONDS: int = 31_536_000 if HTTPS else 0
+if _flag("SIEVE_BEHIND_PROXY"):
+    # Only where a proxy sets the header itself; otherwise any client could.
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+CONTENT_SECURITY_POLICY = (
+    "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
+    "frame-ancestors 'none'; form-action 'self'"
+)
+
+INSTALLED_APPS = [
+    "search_app",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "search_app.middleware.ContentSecurityPolicy",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "search_app.urls"
+WSGI_APPLICATION = "search_app.wsgi.application"
+LOGIN_URL = "admin:login"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+DATABASES = {
+    "default": dj_database_url.config(
+        env="DATABASE_URL",
+        default=f"sqlite:///{DATA_DIR / 'sieve.sqlite3'}",
+        conn_max_age=60,
+        conn_health_checks=True,
+    )
+}
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    DATABASES["default"]["OPTIONS"] = {
+        # A transaction takes the write lock when it begins: one that reads first and writes later would
+        # otherwise fail at once, without waiting, when another has written in between.
+        "transaction_mode": "IMMEDIATE",
+        # Seconds a writer waits for another; the longest transaction, one group of an ingest, is far shorter.
+        "timeout": 30,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-16000;",
+    }
+    # A file, because threads and child processes of a test open it too.
+    DATABASES["default"]["TEST"] = {"NAME": str(DATA_DIR / "test.sqlite3")}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = os.environ.get("SIEVE_TIME_ZONE") or "UTC"
+USE_TZ = True
+USE_I18N = False
+
+STATIC_URL = "/static/"
+STATIC_ROOT = DATA_DIR / "static"
+WHITENOISE_USE_FINDERS = True
+"""Static files are served from where they lie: a fresh clone runs without `collectstatic`."""
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"plain": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "root": {"handlers": ["console"], "level": os.environ.get("SIEVE_LOG_LEVEL") or "WARNING"},
+}

@@ -1,0 +1,8 @@
+"""The WSGI application. The server's settings are in `search_app/gunicorn.py`."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "search_app.settings")
+application = get_wsgi_application()
