@@ -51,7 +51,10 @@ class LateSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class RerankSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The cross-encoder: at most `depth` candidates, as many as `budget_ms` allows."""
+    """The cross-encoder: at most `depth` candidates, as many as `budget_ms` allows.
+
+    The budget begins with late interaction: both rerank stages share one deadline.
+    """
 
     backend: str
     model: str
@@ -84,6 +87,7 @@ class GenerateSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     model: str
     threshold: float
     max_sentences: Annotated[int, Meta(ge=1, le=20)]
+    budget_ms: Annotated[int, Meta(ge=1, le=600_000)]
 
 
 class PipelineSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

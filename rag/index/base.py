@@ -6,6 +6,7 @@ from typing import Protocol
 
 from rag.codes import TokenCodes
 from rag.encode.base import Floats
+from rag.errors import IndexUnavailable
 from rag.types import Passage, Ranking, Subquery
 
 
@@ -30,6 +31,17 @@ class IndexReport:
     problems: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """What one subquery gave: a ranking, or the error that kept it from answering."""
+
+    ranking: Ranking | None
+    error: IndexUnavailable | None
+    started_ms: float
+    """When the leg began, counted from the call of `search`."""
+    elapsed_ms: float
+
+
 class IndexReader(Protocol):
     """Any number of readers, in any number of processes; each sees what was committed."""
 
@@ -38,13 +50,12 @@ class IndexReader(Protocol):
         """Name of the index's version on disk or in the cluster, never an alias."""
         ...
 
-    def search(
-        self, subqueries: Sequence[Subquery], k: int, collections: Sequence[str]
-    ) -> tuple[Ranking | Exception, ...]:
-        """One ranking per subquery, in the order given, at most `k` candidates each, all of `collections`.
+    def search(self, subqueries: Sequence[Subquery], k: int, collections: Sequence[str]) -> tuple[Leg, ...]:
+        """One leg per subquery, in the order given, at most `k` candidates each, all of `collections`.
 
-        A leg that failed alone stands as its `IndexUnavailable`, the others go on. No collections,
-        no candidates. Raises `IndexUnavailable` when nothing can be searched.
+        A ranking's stage is "bm25" for `Lexical`, "knn" for `Dense`. One leg
+        may fail alone. No collections, no candidates. Raises `IndexUnavailable` when nothing can be
+        searched.
         """
         ...
 

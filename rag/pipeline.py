@@ -1,0 +1,232 @@
+"""The path of a question, top to bottom. What it yields is the trace; there is no other record."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from rag.blend import order_so_far, with_cross_encoder
+from rag.clock import Clock
+from rag.encode.base import Encoder
+from rag.errors import EncoderUnavailable, GenerationUnavailable, IndexUnavailable, RerankUnavailable
+from rag.fuse import fuse
+from rag.generate.base import Finished, Generator
+from rag.index.base import IndexReader
+from rag.prompt import pack
+from rag.rerank.base import Reranker
+from rag.spec import PipelineSpec
+from rag.types import (
+    Answer,
+    Began,
+    Delta,
+    Dense,
+    Encoded,
+    Event,
+    Generated,
+    Lexical,
+    Packed,
+    Passage,
+    Permitted,
+    Query,
+    Ranked,
+    Ranking,
+    Skipped,
+    Stage,
+    Subquery,
+    Timing,
+    Trace,
+    Usage,
+    fold,
+)
+
+Permit = Callable[[Sequence[Passage]], frozenset[str]]
+"""Passages → the ids of those that the asker may read at this moment."""
+
+NOTHING_FOUND = "No passage was found for this question."
+
+
+def permit_all(passages: Sequence[Passage]) -> frozenset[str]:
+    return frozenset(p.id for p in passages)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pipeline:
+    """A spec with its live parts. A part that the spec leaves out is None."""
+
+    name: str
+    spec: PipelineSpec
+    encoder: Encoder
+    index: IndexReader
+    late: Reranker | None = None
+    reranker: Reranker | None = None
+    generator: Generator | None = None
+
+    def answer(self, query: Query, permit: Permit = permit_all) -> Trace:
+        return fold(self.stream(query, permit))
+
+    def stream(self, query: Query, permit: Permit = permit_all) -> Iterator[Event]:
+        """Answer a question, event by event: retrieve, fuse, rerank, blend, pack, generate.
+
+        Raises `IndexUnavailable` when neither leg can search, and `RerankUnavailable` where the
+        spec requires the cross-encoder. Every other loss is a `Skipped` event, and the path goes on.
+        """
+        clock = Clock()
+        yield self._began(query)
+        found: list[Ranking] = []
+        for event in self._retrieve(query, permit, clock):
+            if isinstance(event, Ranked):
+                found.append(event.ranking)
+            yield event
+
+        started = clock.now()
+        weights = {"bm25": self.spec.fuse.bm25, "knn": self.spec.fuse.knn}
+        fused = fuse(found, self.spec.fuse.method, weights)
+        yield Ranked(fused, clock.since("fused", started), len(fused))
+
+        final = fused
+        for event in self._rerank(query, found, fused, clock):
+            if isinstance(event, Ranked) and event.ranking.stage == "final":
+                final = event.ranking
+            yield event
+
+        started = clock.now()
+        passages, context, dropped = pack(final.candidates, self.spec.context)
+        yield Packed(context, dropped, clock.since("pack", started))
+        yield from self._generate(query, passages, clock)
+
+    def _began(self, query: Query) -> Began:
+        return Began(
+            query=query,
+            pipeline=self.name,
+            spec=self.spec.as_dict(),
+            fingerprint=self.spec.fingerprint,
+            index_version=self.index.version,
+            readable=self.index.count(query.collections),
+        )
+
+    def _retrieve(self, query: Query, permit: Permit, clock: Clock) -> Iterator[Event]:
+        """Both legs, each inside the asker's collections, then the check of what was found."""
+        legs: list[tuple[Stage, Subquery]] = [("bm25", Lexical(query.text))]
+        started = clock.now()
+        try:
+            legs.append(("knn", Dense(self.encoder.encode_queries([query.text]).vectors[0])))
+            yield Encoded(clock.since("encode", started))
+        except EncoderUnavailable as error:
+            yield Skipped("knn", f"Searched by words only: {error}", clock.since("encode", started))
+
+        started = clock.now()
+        results = self.index.search(
+            [subquery for _, subquery in legs], self.spec.fuse.depth, query.collections
+        )
+        searched = [
+            (stage, leg, Timing(stage, started + leg.started_ms, leg.elapsed_ms))
+            for (stage, _), leg in zip(legs, results, strict=True)
+        ]
+        if all(leg.ranking is None for _, leg, _ in searched):
+            raise IndexUnavailable(f"Nothing can be searched now: {searched[0][1].error}")
+
+        started = clock.now()
+        found = {p.id: p for _, leg, _ in searched if leg.ranking for p in leg.ranking.passages}
+        allowed = permit(tuple(found.values()))
+        checked = clock.since("permit", started)
+        for stage, leg, timing in searched:
+            if leg.ranking is None:
+                yield Skipped(stage, f"The {stage} leg did not answer: {leg.error}", timing)
+                continue
+            kept = tuple(c for c in leg.ranking.candidates if c.passage.id in allowed)
+            ranking = Ranking(stage, leg.ranking.kind, kept)
+            yield Ranked(ranking, timing, self.spec.fuse.depth)
+        yield Permitted(len(found) - len(allowed), checked)
+
+    def _rerank(
+        self, query: Query, found: Sequence[Ranking], fused: Ranking, clock: Clock
+    ) -> Iterator[Event]:
+        """Late interaction, then the cross-encoder on the best, under one deadline; then the blend."""
+        spec = self.spec
+        deadline = clock.deadline(spec.rerank.budget_ms) if spec.rerank else math.inf
+        voices = {str(ranking.stage): ranking.scores() for ranking in found}
+        passages = {p.id: p for p in fused.passages}
+
+        if spec.late:
+            late = self._score("late", self.late, query, fused.top(spec.late.depth), deadline, clock)
+            if isinstance(late, Ranked):
+                voices["late"] = late.ranking.scores()
+            yield late
+
+        started = clock.now()
+        final = order_so_far(passages, voices, spec.blend)
+        spent = clock.now() - started
+        if spec.rerank:
+            scored = self._score(
+                "reranked", self.reranker, query, final.top(spec.rerank.depth), deadline, clock
+            )
+            yield scored
+            started = clock.now()
+            if isinstance(scored, Ranked):
+                final = with_cross_encoder(final, scored.ranking.scores(), spec.blend.reranked)
+            elif spec.rerank.required and scored.failed:
+                raise RerankUnavailable(scored.reason)
+        else:
+            reason = "This pipeline has no cross-encoder."
+            yield Skipped("reranked", reason, clock.since("reranked", started), failed=False)
+        timing = clock.since("final", started)
+        yield Ranked(final, Timing("final", timing.started_ms, timing.elapsed_ms + spent), len(final))
+
+    def _score(
+        self,
+        stage: Stage,
+        reranker: Reranker | None,
+        query: Query,
+        ranking: Ranking,
+        deadline: float,
+        clock: Clock,
+    ) -> Ranked | Skipped:
+        """Have one reranker score the candidates of a ranking: its own ranking, or why there is none."""
+        started = clock.now()
+        if not ranking.candidates:
+            reason = "There was nothing to rerank."
+            return Skipped(stage, reason, clock.since(stage, started), failed=False)
+        if reranker is None:
+            return Skipped(
+                stage, f"The {stage} stage has no model on this machine.", clock.since(stage, started)
+            )
+        try:
+            scores = reranker.score(query.text, ranking.passages, deadline=deadline)
+        except RerankUnavailable as error:
+            return Skipped(stage, f"The {stage} stage was left out: {error}", clock.since(stage, started))
+        if len(scores.values) != len(ranking) or any(v is not None and math.isnan(v) for v in scores.values):
+            reason = (
+                f"The {stage} stage was left out: its model gave a wrong number of scores, or none at all."
+            )
+            return Skipped(stage, reason, clock.since(stage, started))
+        given = zip(ranking.passages, scores.values, strict=True)
+        own = Ranking.of(stage, scores.kind, ((p, v) for p, v in given if v is not None))
+        return Ranked(own, clock.since(stage, started, scores.compute_ms), len(ranking))
+
+    def _generate(self, query: Query, passages: Sequence[Passage], clock: Clock) -> Iterator[Event]:
+        spec, started = self.spec.generate, clock.now()
+        if spec is None:
+            return
+        if not passages:
+            answer = Answer(NOTHING_FOUND, (), "no_answer")
+            yield Delta(answer.text)
+            yield Generated(answer, Usage("", 0, 0), clock.since("generate", started))
+            return
+        if self.generator is None:
+            reason = "No answer was written: the generator has no model on this machine."
+            yield Skipped("generate", reason, clock.since("generate", started))
+            return
+        written, first_ms = "", None
+        try:
+            for piece in self.generator.stream(query.text, passages, deadline=clock.deadline(spec.budget_ms)):
+                if isinstance(piece, Finished):
+                    timing = clock.since("generate", started)
+                    yield Generated(piece.answer, piece.usage, timing, first_ms)
+                else:
+                    first_ms = clock.now() - started if first_ms is None else first_ms
+                    written += piece.text
+                    yield piece
+        except GenerationUnavailable as error:
+            timing = clock.since("generate", started)
+            yield Skipped("generate", f"The answer could not be written to its end: {error}", timing)
+            if written:
+                yield Generated(Answer(written, (), "failed"), Usage(spec.model, 0, 0), timing, first_ms)
