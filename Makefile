@@ -1,0 +1,60 @@
+# Sieve. `make` alone lists what there is. Nothing here needs root, Docker or a running service.
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+MAKEFLAGS += --no-print-directory
+.PHONY: help setup setup-dev run test test-slow test-browser lint format check bench evaluate lock clean
+
+PY := .venv/bin/python
+SETUP := sh scripts/python.sh scripts/setup.py
+export PORT SIEVE_PYTHON
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## Make .venv from the lock and pull the models (quick when nothing changed)
+	@$(SETUP)
+
+setup-dev: # The same, with what tests and linters need
+	@$(SETUP) --dev
+
+run: ## Start everything: PORT=8000 is the default
+	@$(SETUP) --then scripts.run
+
+test: setup-dev ## Run the tests, with the real models: ARGS="-k fuse" narrows them
+	@$(PY) -m pytest -m "not slow and not browser" $(ARGS)
+
+test-slow: setup-dev ## Run the slow tests: kill -9 in an ingest, damaged files, ...
+	@$(PY) -m pytest -m "slow and not browser" $(ARGS) || [ $$? -eq 5 ]
+
+test-browser: setup-dev ## Run the tests in a real Chromium
+	@$(PY) -m pytest -m browser $(ARGS) || [ $$? -eq 5 ]
+
+lint: setup-dev ## Check style, types and that imports only go down
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports
+
+format: setup-dev ## Let ruff mend and format
+	@.venv/bin/ruff check --fix .
+	@.venv/bin/ruff format .
+
+check: lint test ## lint and test
+
+bench: setup-dev ## Run every benchmark; each prints a table and writes var/bench/NAME.json
+	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(PY) "$$file" $(ARGS) || exit 1; done
+
+bench-%: setup-dev ## Run benchmarks/%.py alone: make bench-NAME
+	@test -f benchmarks/$*.py || { echo "There is no benchmarks/$*.py. There are:" benchmarks/[a-z]*.py; exit 1; }
+	@$(PY) benchmarks/$*.py $(ARGS)
+
+evaluate: setup ## Measure every stage on a BEIR folder: DIR=... ARGS="--limit 50"
+	@test -n "$(DIR)" || { echo 'Say which BEIR folder: make evaluate DIR=path/to/scifact'; exit 1; }
+	@$(PY) manage.py evaluate "$(DIR)" $(ARGS)
+
+lock: ## Write both lock files from pyproject.toml (needs uv): ARGS=--upgrade takes newer versions
+	@sh scripts/lock.sh
+
+clean: ## Take away .venv and caches; var/ (documents, index, models) stays
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .setup.lock
+	find . -name __pycache__ -not -path './var/*' -prune -exec rm -rf {} +
