@@ -1,0 +1,140 @@
+"""Writes. Each is whole or not at all."""
+
+import uuid
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field
+
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils.crypto import get_random_string
+
+from rag import trace_store
+from rag.errors import SieveError
+from rag.index.base import IndexWriter
+from rag.types import Event, Trace, fold
+from search_app.access import Viewer
+from search_app.models import (
+    Collection,
+    Document,
+    DocumentVersion,
+    PassageRow,
+    PassageText,
+    PipelineRecord,
+    TraceRecord,
+)
+
+
+def collection(name: str, *, language: str | None = None) -> Collection:
+    """The collection of this name, made if there is none. Raises `SieveError` when the name cannot be one.
+
+    The language of a collection is chosen when it is made: its index is cut and stemmed by it.
+    """
+    existing = Collection.objects.filter(name=name).first()
+    if existing is None:
+        made = Collection(name=name, language=language or "en")
+        try:
+            made.full_clean()
+        except ValidationError as error:
+            raise SieveError(f"{name!r} cannot be a collection: {' '.join(error.messages)}") from error
+        made.save()
+        return made
+    if language and language != existing.language:
+        raise SieveError(
+            f"The collection {name} is in {existing.language}. To index it in {language}, "
+            "ingest into a collection of another name."
+        )
+    return existing
+
+
+# --- Documents -------------------------------------------------------------------------------------------
+
+
+def delete_document(document: Document, writer: IndexWriter) -> None:
+    """Remove a document from the database, then from the index; what traces kept of its text goes too.
+
+    The row goes first: from then on the check of access refuses its passages. Should the process die
+    before the index follows, the next ingest clears the rest away.
+    """
+    document_id = str(document.pk)
+    with transaction.atomic():
+        purge_texts(document)
+        document.delete()
+    writer.delete(document_id)
+
+
+def purge_texts(document: Document) -> None:
+    """Empty what traces keep of a document's passages; ids, ranks and scores stay."""
+    for version in DocumentVersion.objects.filter(document=document):
+        spans = PassageRow.objects.filter(version=version).values_list("start", "end")
+        hashes = [trace_store.text_hash(version.text[start:end]) for start, end in spans]
+        PassageText.objects.filter(pk__in=hashes).delete()
+
+
+# --- Traces ----------------------------------------------------------------------------------------------
+
+
+def record_trace(trace: Trace, viewer: Viewer, trace_id: uuid.UUID | None = None) -> TraceRecord:
+    """Keep a trace: one row, and those of its texts that are not kept yet."""
+    values = {"name": trace.pipeline, "spec": dict(trace.spec)}
+    pipeline, _ = PipelineRecord.objects.get_or_create(fingerprint=trace.fingerprint, defaults=values)
+    record = TraceRecord(
+        id=trace_id or uuid.uuid4(),
+        user_id=viewer.user_id,
+        asker=viewer.asker,
+        question=trace.query.text,
+        pipeline=pipeline,
+        degraded=bool(trace.degraded),
+        rerank_status=trace.rerank.status,
+        total_ms=trace.total_ms,
+        answered=trace.answer is not None and trace.answer.finish_reason == "answered",
+        body=trace_store.to_json(trace),
+    )
+    texts = [PassageText(sha256=key, text=text) for key, text in trace_store.texts(trace).items()]
+    with transaction.atomic():
+        PassageText.objects.bulk_create(texts, ignore_conflicts=True)
+        record.save(force_insert=True)
+    return record
+
+
+@dataclass(slots=True)
+class Recording:
+    """Passes the events of a question on, and keeps its trace, however far it came.
+
+    When the iteration has ended, `trace` is kept under `trace_id`: at the last event, at an error of the
+    pipeline, or because the reader left and closed it. In the last two cases the trace holds what was
+    done until then and has no answer. A question that did not even begin leaves none.
+    """
+
+    stream: Iterator[Event]
+    viewer: Viewer
+    trace_id: uuid.UUID = field(default_factory=uuid.uuid4)
+    trace: Trace | None = None
+
+    def events(self) -> Generator[Event, None, None]:
+        """The events, once. Close it to stop early."""
+        passed: list[Event] = []
+        try:
+            for event in self.stream:
+                passed.append(event)
+                yield event
+        finally:
+            if passed:
+                self.trace = fold(passed)
+                record_trace(self.trace, self.viewer, self.trace_id)
+
+
+# --- People ----------------------------------------------------------------------------------------------
+
+
+def first_admin(name: str = "admin") -> str | None:
+    """Make the first superuser and return its password, or None when there is a superuser already."""
+    users = get_user_model().objects
+    with transaction.atomic():
+        if users.filter(is_superuser=True).exists():
+            return None
+        if users.filter(username=name).exists():
+            raise SieveError(f"There is a user {name} who is no superuser. Use manage.py createsuperuser.")
+        password = get_random_string(20)
+        users.create_superuser(name, password=password)
+    return password
