@@ -19,10 +19,10 @@ from rag.sentences import sentences
 from rag.spec import SplitSpec
 from rag.types import Passage, context_of, passage_id
 
-TITLE_CHARACTERS = 200
+HEADING_CHARACTERS = 200
 """A longer title or heading is cut: it is repeated with every passage."""
-CONTEXT_SHARE = 3
-"""Title and headings may take one third of a passage; outer headings go first."""
+TITLE_SHARE, CONTEXT_SHARE = 4, 2
+"""The title may take a quarter of a passage, title and headings half of it; outer headings go first."""
 
 _PARAGRAPH = re.compile(r"[^\n]+(?:\n(?!\n)[^\n]+)*")
 _LINE = re.compile(r"[^\n]+")
@@ -95,9 +95,14 @@ class _Splitter:
         self.encoder = encoder
         self.limit = min(spec.max_tokens, encoder.max_tokens)
         self.overlap = spec.overlap_tokens
-        self.title = parsed.title[:TITLE_CHARACTERS].strip()
+        self.title = self._cut(parsed.title, self.limit // TITLE_SHARE)
         self.tokens = _Tokens(encoder.offsets(parsed.text))
         self._context: dict[tuple[str, ...], int] = {}
+
+    def _cut(self, title: str, limit: int) -> str:
+        title = title[:HEADING_CHARACTERS].strip()
+        offsets = self.encoder.offsets(title)
+        return title if len(offsets) <= limit else title[: offsets[limit][0]].strip()
 
     def length(self, start: int, end: int, headings: tuple[str, ...]) -> int:
         """Tokens of a passage with its title and headings."""
@@ -168,7 +173,7 @@ def _sections(parsed: ParsedDocument) -> Iterator[tuple[int, int, tuple[str, ...
     yield 0, starts[0] if starts else len(parsed.text), ()
     for i, heading in enumerate(parsed.headings):
         path = [(level, text) for level, text in path if level < heading.level]
-        path.append((heading.level, heading.text[:TITLE_CHARACTERS].strip()))
+        path.append((heading.level, heading.text[:HEADING_CHARACTERS].strip()))
         end = starts[i + 1] if i + 1 < len(starts) else len(parsed.text)
         yield heading.start, end, tuple(text for _, text in path)
 
