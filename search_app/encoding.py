@@ -30,20 +30,31 @@ class RememberingEncoder:
         self.seconds = 0.0
         self.encoded = 0
 
-    def encode(self, passages: Sequence[Passage], *, document_id: str, version: int) -> EncodedPassages:
+    def encode(self, documents: Sequence[Sequence[Passage]]) -> list[EncodedPassages]:
+        """The passages of some documents, none of them without, in the order given.
+
+        Together, because a document with one or two passages does not keep all cores busy.
+        """
+        passages = [p for document in documents for p in document]
         new = list({p.search_text: p for p in passages if p.search_text not in self._known}.values())
         began = time.monotonic()
-        made = encode_passages(new, self._encoder, document_id=document_id, version=version)
+        made = encode_passages(new, self._encoder, document_id="", version=0)
         self.seconds += time.monotonic() - began
         self.encoded += len(new)
         fresh = {p.search_text: (made.vectors[i], made.codes[i]) for i, p in enumerate(new)}
-        found = [fresh.get(p.search_text) or self._known[p.search_text] for p in passages]
-        for passage, pair in zip(passages, found, strict=True):
-            self._known[passage.search_text] = pair
+        found = {p.id: fresh.get(p.search_text) or self._known[p.search_text] for p in passages}
+        for passage in passages:
+            self._known[passage.search_text] = found[passage.id]
             self._known.move_to_end(passage.search_text)
         while len(self._known) > self._remembered:
             self._known.popitem(last=False)
-        vectors = np.stack([vector for vector, _ in found]) if found else made.vectors
-        return EncodedPassages(
-            document_id, version, tuple(passages), vectors, tuple(codes for _, codes in found)
-        )
+        return [
+            EncodedPassages(
+                document[0].document_id,
+                document[0].version,
+                tuple(document),
+                np.stack([found[p.id][0] for p in document]),
+                tuple(found[p.id][1] for p in document),
+            )
+            for document in documents
+        ]

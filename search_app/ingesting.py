@@ -36,6 +36,8 @@ PARSING = 1
 PARSED_AHEAD = 3
 """Parsed documents that wait for the encoder. Each may be as long as the parser allows."""
 ENCODED_AHEAD = 32
+ENCODED_TOGETHER = 32
+"""Passages of small documents gathered for the encoder."""
 NO_TEXT = "The file has no text."
 
 Parse = Callable[[bytes, str], ParsedDocument]
@@ -253,15 +255,25 @@ def sweep(reader: IndexReader, writer: IndexWriter) -> tuple[frozenset[int], int
 
 
 def _encode_all(
-    parsed: Iterable[Unchanged | Failed | Parsed], encoder: RememberingEncoder
+    results: Iterable[Unchanged | Failed | Parsed], encoder: RememberingEncoder
 ) -> Iterator[Unchanged | Failed | Encoded]:
-    for result in parsed:
-        if isinstance(result, Parsed):
-            row = result.seen.row
-            passages = encoder.encode(result.passages, document_id=str(row.id), version=row.version + 1)
-            yield Encoded(result.seen, result.document, passages)
-        else:
+    """Encode what was parsed, several small documents together; the order of the others may change."""
+    waiting: list[Parsed] = []
+    for result in results:
+        if not isinstance(result, Parsed):
             yield result
+            continue
+        waiting.append(result)
+        if sum(len(parsed.passages) for parsed in waiting) >= ENCODED_TOGETHER:
+            yield from _encode(waiting, encoder)
+            waiting = []
+    yield from _encode(waiting, encoder)
+
+
+def _encode(parsed: Sequence[Parsed], encoder: RememberingEncoder) -> Iterator[Encoded]:
+    encoded = encoder.encode([result.passages for result in parsed])
+    for result, passages in zip(parsed, encoded, strict=True):
+        yield Encoded(result.seen, result.document, passages)
 
 
 def _store(results: Sequence[Encoded], recipe: str) -> None:
