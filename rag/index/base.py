@@ -29,6 +29,8 @@ class IndexReport:
     passages: int
     documents: int
     problems: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    """What harms no search but is worth knowing, such as space that `rebuild` would free."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,68 @@
+"""The two legs of a search over one snapshot: what each finds, as slots and scores in no order."""
+
+import sqlite3
+
+import numpy as np
+
+from rag.encode.base import Floats
+from rag.errors import IndexUnavailable
+from rag.index import rows, text
+from rag.index.snapshot import Snapshot
+from rag.index.vectors import Slots
+from rag.types import Lexical, Subquery
+
+Found = tuple[Slots, Floats]
+
+DECIMALS = 6
+"""Equal vectors may differ in the last bit, by their place in the scan; rounded, they tie."""
+
+
+def find(subquery: Subquery, k: int, allowed: tuple[int, ...], snapshot: Snapshot) -> Found:
+    """At least the best `k`. Raises `IndexUnavailable` where this leg cannot answer."""
+    if isinstance(subquery, Lexical):
+        return bm25(subquery.text, k, allowed, snapshot)
+    return knn(np.asarray(subquery.vector, np.float32), k, allowed, snapshot)
+
+
+def bm25(question: str, k: int, allowed: tuple[int, ...], snapshot: Snapshot) -> Found:
+    """The best `k` of every language; scores of two languages come from statistics of their own."""
+    legs: list[Found] = [(np.empty(0, np.int64), np.empty(0, np.float32))]
+    for language in sorted({snapshot.languages[number] for number in allowed}):
+        opened = snapshot.text[language]
+        if isinstance(opened, IndexUnavailable):
+            raise opened
+        reader, searcher = opened
+        present = {number for number in snapshot.counts if snapshot.languages[number] == language}
+        asked = present.intersection(allowed)
+        try:
+            query = reader.query(question, None if asked == present else sorted(asked))
+            if query is not None:
+                legs.append(text.search(searcher, query, k, snapshot.mask(allowed)))
+        except (OSError, ValueError) as error:
+            raise IndexUnavailable("The text index is damaged. Run: manage.py rebuild") from error
+    return np.concatenate([slots for slots, _ in legs]), np.concatenate([scores for _, scores in legs])
+
+
+def knn(vector: Floats, k: int, allowed: tuple[int, ...], snapshot: Snapshot) -> Found:
+    """Every allowed vector is compared; where they are the smaller part, only they are read."""
+    arrays, mask = snapshot.arrays, snapshot.mask(allowed)
+    if vector.shape != (arrays.dimension,):
+        raise ValueError(f"the query's vector is {vector.shape}, the index has {arrays.dimension} dimensions")
+    slots = np.flatnonzero(mask)
+    if len(slots) * 2 > len(mask):
+        return slots, np.round(arrays.cosines(vector)[slots], DECIMALS)
+    return slots, np.round(arrays.cosines(vector, slots), DECIMALS)
+
+
+def cut(connection: sqlite3.Connection, k: int, slots: Slots, scores: Floats) -> Found:
+    """The best `k`; among those that tie for the last places the first by passage id."""
+    if len(slots) <= k:
+        return slots, scores
+    last = np.partition(scores, len(scores) - k)[len(scores) - k]
+    above, tied = np.flatnonzero(scores > last), np.flatnonzero(scores == last)
+    places = k - len(above)
+    if len(tied) > places:
+        ids = rows.ids(connection, slots[tied].tolist())
+        tied = np.array(sorted(tied.tolist(), key=lambda i: ids[int(slots[i])])[:places], np.int64)
+    keep = np.concatenate([above, tied])
+    return slots[keep], scores[keep]

@@ -1,0 +1,159 @@
+"""BM25 by tantivy, one index a language, so that its statistics are those of one kind of terms.
+
+k1 is 1.2 and b .75, tantivy's own and fixed. It leaves the factor (k1 + 1) = 2.2 in its scores, which Lucene
+dropped in version 8; scores given here are divided by it. The text itself is not kept in here, only the
+slot of the passage and the number of its collection. Deleted passages count in the statistics until
+their segment is merged, as in Lucene.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import tantivy
+from numpy.typing import NDArray
+
+from rag.encode.base import Floats
+from rag.index.analyzers import analyzer, prepare, terms
+from rag.index.vectors import Slots
+
+MAX_CHARACTERS = 20_000
+MAX_TERMS = 256
+"""Of a longer question the first characters, and of those the first distinct terms, are searched."""
+
+_LUCENE = 2.2
+_HEAP_BYTES = 48_000_000
+_DECIMALS = 4
+"""Equal passages may differ in the last bit of their sums; rounded, they tie."""
+
+
+_SCHEMA = (
+    tantivy.SchemaBuilder()
+    .add_text_field("text", tokenizer_name="language", index_option="freq")
+    .add_unsigned_field("slot", indexed=True, fast=True)
+    .add_unsigned_field("collection", indexed=True)
+    .build()
+)
+
+
+def _open(directory: Path, language: str) -> tantivy.Index:
+    path = directory / f"text-{language}"
+    path.mkdir(exist_ok=True)
+    index = tantivy.Index(_SCHEMA, str(path))
+    index.register_tokenizer("language", analyzer(language))
+    return index
+
+
+def languages_in(directory: Path) -> list[str]:
+    """Languages that this version has a text index for."""
+    return sorted(
+        path.name.removeprefix("text-") for path in directory.glob("text-*") if (path / "meta.json").exists()
+    )
+
+
+class TextWriter:
+    """Adds and deletes in all languages; nothing counts before `commit`."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._writers: dict[str, tantivy.IndexWriter] = {}
+        self._changed: set[str] = set()
+
+    def add(self, language: str, slot: int, collection: int, text: str) -> None:
+        document = tantivy.Document()
+        document.add_text("text", prepare(text, language))
+        document.add_unsigned("slot", slot)
+        document.add_unsigned("collection", collection)
+        self._writer(language).add_document(document)
+
+    def delete(self, slots: Iterable[int]) -> None:
+        slots = list(slots)
+        if slots:
+            # by query: `delete_documents_by_term` takes a number as signed and deletes nothing (0.27)
+            query = tantivy.Query.term_set_query(_SCHEMA, "slot", slots)
+            for language in languages_in(self._directory):
+                self._writer(language).delete_documents_by_query(query)
+
+    def commit(self) -> None:
+        for language in sorted(self._changed):
+            self._writers[language].commit()
+        self._changed.clear()
+
+    def rollback(self) -> None:
+        for language in sorted(self._changed):
+            self._writers[language].rollback()
+        self._changed.clear()
+
+    def close(self) -> None:
+        """Let merges end and give up the locks."""
+        while self._writers:
+            self._writers.popitem()[1].wait_merging_threads()
+
+    def _writer(self, language: str) -> tantivy.IndexWriter:
+        if language not in self._writers:
+            self._writers[language] = _open(self._directory, language).writer(_HEAP_BYTES, num_threads=1)
+        self._changed.add(language)
+        return self._writers[language]
+
+
+class TextReader:
+    """One language of one version. Raises `ValueError` or `OSError` where its files are damaged."""
+
+    def __init__(self, directory: Path, language: str) -> None:
+        self.language = language
+        if not tantivy.Index.exists(str(directory / f"text-{language}")):
+            raise OSError(f"the text index for {language} is not there")
+        self._index = _open(directory, language)
+        self._index.config_reader("manual")
+
+    def searcher(self) -> tantivy.Searcher:
+        """What is committed now, and will be seen by this searcher for as long as it lives."""
+        self._index.reload()
+        return self._index.searcher()
+
+    def query(self, text: str, collections: Sequence[int] | None) -> tantivy.Query | None:
+        """Any of the question's terms, a repeated one as often as it stands there; None without terms.
+
+        The words are analysed, never parsed: nothing that a person writes is query syntax.
+        """
+        counts = Counter(terms(text[:MAX_CHARACTERS], self.language))
+        if not counts:
+            return None
+        query = tantivy.Query
+        clauses = []
+        for term in list(counts)[:MAX_TERMS]:
+            one = query.term_query(_SCHEMA, "text", term, "freq")
+            clauses.append((tantivy.Occur.Should, query.boost_query(one, counts[term])))
+        if collections is not None:
+            allowed = query.term_set_query(_SCHEMA, "collection", list(collections))
+            clauses.append((tantivy.Occur.Must, query.const_score_query(allowed, 0.0)))
+        return query.boolean_query(clauses, minimum_number_should_match=1)
+
+
+def search(
+    searcher: tantivy.Searcher, query: tantivy.Query, k: int, allowed: NDArray[np.bool_]
+) -> tuple[Slots, Floats]:
+    """Slots and scores of the best `k` among the `allowed` slots, best first, and all that tie with the last.
+
+    Asks for more until the passages that are not live, or only tie, have taken no place from others.
+    """
+    limit = k + 50
+    while True:
+        hits = searcher.search(query, limit, count=False).hits
+        found = searcher.fast_field_values("slot", [address for _, address in hits])
+        slots = np.array(found, np.int64)
+        scores = np.round(np.array([score for score, _ in hits], np.float32) / _LUCENE, _DECIMALS)
+        keep = np.flatnonzero(slots < len(allowed))
+        keep = keep[allowed[slots[keep]]]
+        if len(hits) < limit or (len(keep) >= k and scores[-1] < scores[keep[k - 1]]):
+            if len(keep) > k:
+                keep = keep[scores[keep] >= scores[keep[k - 1]]]
+            return slots[keep], scores[keep]
+        limit *= 4
+
+
+def slots_in(searcher: tantivy.Searcher) -> Slots:
+    """Slot of every document, in no order."""
+    hits = searcher.search(tantivy.Query.all_query(), max(1, searcher.num_docs), count=False).hits
+    return np.array(searcher.fast_field_values("slot", [address for _, address in hits]), np.int64)
