@@ -10,10 +10,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from rag.encode.base import Encoder
 from rag.errors import SieveError
 from rag.fuse import rrf
+from rag.index import embedded
+from rag.index.base import EncodedPassages
+from rag.ingest import encode_document
 from rag.measures import ndcg, recall, reciprocal_rank
 from rag.parse.base import ParsedDocument
+from rag.spec import SplitSpec
 from rag.types import Query, Trace
 
 MEASURES: dict[str, Callable[[Sequence[str], Mapping[str, int]], float]] = {
@@ -30,6 +35,9 @@ STEPS = {
     "final": ("final",),
 }
 """Which timed steps are the cost of a stage; `rrf` costs what `fused` costs."""
+COLLECTION = "judged"
+GROUP = 256
+"""Documents in a commit of the index."""
 FILES = ("corpus.jsonl", "queries.jsonl", "qrels/test.tsv")
 RUNS = ("bm25", "knn", "rrf", "fused", "late", "reranked", "final")
 
@@ -94,6 +102,33 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, object]]]:
                     raise CollectionError(f"{path.name} line {number} is no JSON: {error}") from error
 
 
+def build_index(
+    judged: Judged, root: Path, encoder: Encoder, spec: SplitSpec, language: str
+) -> Iterator[tuple[str, str]]:
+    """Index the collection under `root`; yields (document id in the index, id in the qrels) as it goes.
+
+    The documents lie in the collection named `COLLECTION`, analysed as `language`.
+    """
+    embedded.create(root, encoder.fingerprint, encoder.dimension)
+    writer = embedded.open_writer(
+        root, encoder.fingerprint, encoder.dimension, languages={COLLECTION: language}
+    )
+    try:
+        waiting: list[EncodedPassages] = []
+        for number, (name, parsed) in enumerate(judged.documents()):
+            document = encode_document(
+                parsed, document_id=str(number), version=1, collection=COLLECTION, encoder=encoder, spec=spec
+            )
+            waiting.append(document)
+            if len(waiting) == GROUP:
+                writer.write(waiting)
+                waiting.clear()
+            yield str(number), name
+        writer.write(waiting)
+    finally:
+        writer.close()
+
+
 def runs(trace: Trace, documents: Mapping[str, str]) -> dict[str, list[str]]:
     """Each stage's order of documents; `documents` is document id in the index → id in the qrels.
 
@@ -126,7 +161,6 @@ def measure(
     answer: Callable[[Query], Trace],
     questions: Iterable[tuple[str, str]],
     judged: Judged,
-    collection: str,
     documents: Mapping[str, str],
 ) -> Report:
     """Ask every question and measure every stage's ranking."""
@@ -135,7 +169,7 @@ def measure(
     statuses: dict[str, int] = {}
     asked, fingerprint = 0, ""
     for qid, text in questions:
-        trace = answer(Query(id=qid, text=text, collections=(collection,)))
+        trace = answer(Query(id=qid, text=text, collections=(COLLECTION,)))
         asked, fingerprint = asked + 1, trace.fingerprint
         statuses[trace.rerank.status] = statuses.get(trace.rerank.status, 0) + 1
         for timing in trace.timings:

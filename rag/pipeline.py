@@ -41,6 +41,7 @@ from rag.types import (
 Permit = Callable[[Sequence[Passage]], frozenset[str]]
 """Passages → the ids of those that the asker may read at this moment."""
 
+LEGS: tuple[Stage, ...] = ("bm25", "knn")
 NOTHING_FOUND = "No passage was found for this question."
 
 
@@ -60,11 +61,16 @@ class Pipeline:
     reranker: Reranker | None = None
     generator: Generator | None = None
 
-    def answer(self, query: Query, permit: Permit = permit_all) -> Trace:
-        return fold(self.stream(query, permit))
+    def answer(self, query: Query, permit: Permit = permit_all, stored: Trace | None = None) -> Trace:
+        return fold(self.stream(query, permit, stored))
 
-    def stream(self, query: Query, permit: Permit = permit_all) -> Iterator[Event]:
+    def stream(
+        self, query: Query, permit: Permit = permit_all, stored: Trace | None = None
+    ) -> Iterator[Event]:
         """Answer a question, event by event: retrieve, fuse, rerank, blend, pack, generate.
+
+        With `stored`, the legs of that trace stand in for retrieval, and neither leg of the index is
+        searched: this is how last week's candidates meet a new reranker.
 
         Raises `IndexUnavailable` when neither leg can search, and `RerankUnavailable` where the
         spec requires the cross-encoder. Every other loss is a `Skipped` event, and the path goes on.
@@ -72,7 +78,8 @@ class Pipeline:
         clock = Clock()
         yield self._began(query)
         found: list[Ranking] = []
-        for event in self._retrieve(query, permit, clock):
+        retrieved = _again(stored, permit, clock) if stored else self._retrieve(query, permit, clock)
+        for event in retrieved:
             if isinstance(event, Ranked):
                 found.append(event.ranking)
             yield event
@@ -230,3 +237,16 @@ class Pipeline:
             yield Skipped("generate", f"The answer could not be written to its end: {error}", timing)
             if written:
                 yield Generated(Answer(written, (), "failed"), Usage(spec.model, 0, 0), timing, first_ms)
+
+
+def _again(stored: Trace, permit: Permit, clock: Clock) -> Iterator[Event]:
+    """The legs of a stored trace, less what may not be read any more."""
+    legs = [ranking for stage in LEGS if (ranking := stored.ranking(stage))]
+    found = {p.id: p for ranking in legs for p in ranking.passages}
+    started = clock.now()
+    allowed = permit(tuple(found.values()))
+    for ranking in legs:
+        kept = tuple(c for c in ranking.candidates if c.passage.id in allowed)
+        timing = clock.since(ranking.stage, started)
+        yield Ranked(Ranking(ranking.stage, ranking.kind, kept), timing, stored.asked[ranking.stage])
+    yield Permitted(len(found) - len(allowed), clock.since("permit", started))

@@ -95,7 +95,7 @@ def test_pages_are_where_a_passage_begins() -> None:
 
 
 def test_headings_too_long_for_a_passage_lose_the_outer_ones() -> None:
-    parsed = document((1, words(15, "outer"), ""), (2, "Inner", words(30)))
+    parsed = document((1, words(25, "outer"), ""), (2, "Inner", words(30)))
     found = passages(parsed)
     assert found[-1].headings == ("Inner",)
     holds(parsed, found, 40)
