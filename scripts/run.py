@@ -74,6 +74,11 @@ def manage(*arguments: str, capture: bool = False) -> str:
     return done.stdout or ""
 
 
+def handbook() -> list[str]:
+    """The pages, without the pictures beside them."""
+    return [str(page.relative_to(ROOT)) for page in sorted(ROOT.glob("docs/*.md"))] + ["docs/decisions"]
+
+
 def die_with_parent() -> None:
     """In the child: end when this script ends, even by kill -9. Linux only; elsewhere a no-op."""
     with contextlib.suppress(OSError, AttributeError):
@@ -147,7 +152,7 @@ def main() -> None:
         server = start_server(port)
         first_admin = [line for line in manage("first_admin", capture=True).splitlines() if line.strip()]
         say(f"Indexing the handbook (docs/) as the collection {COLLECTION!r}")
-        manage("ingest", "docs", "--collection", COLLECTION)
+        manage("ingest", *handbook(), "--collection", COLLECTION)
         wait_until_it_answers(server, port)
         say(f"\nAsking: {QUESTION}\n")
         manage("ask", QUESTION, "--collection", COLLECTION)
