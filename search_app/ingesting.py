@@ -27,7 +27,7 @@ from rag.types import Passage
 from search_app.ahead import Ahead
 from search_app.encoding import RememberingEncoder
 from search_app.models import Collection, Document, DocumentVersion, PassageRow
-from search_app.sources import Source
+from search_app.sources import Reader, Source
 
 log = logging.getLogger(__name__)
 
@@ -149,7 +149,8 @@ class Ingest:
         report = Report(swept=swept)
         rows = self._rows(sources, absent)
         encoder = RememberingEncoder(self.encoder)
-        read = (self._read(source, rows[source.name]) for source in sources)
+        files = Reader()
+        read = (self._read(source, rows[source.name], files) for source in sources)
         with Ahead(read, PARSED_AHEAD) as parsed, Ahead(_encode_all(parsed, encoder), ENCODED_AHEAD) as done:
             for group in self._groups(done):
                 self._commit(group)
@@ -180,10 +181,10 @@ class Ingest:
             if name in names
         }
 
-    def _read(self, source: Source, row: Row) -> Unchanged | Failed | Parsed:
+    def _read(self, source: Source, row: Row, files: Reader) -> Unchanged | Failed | Parsed:
         """Read, compare, parse and split one file."""
         try:
-            data = source.read()
+            data = files.read(source)
         except ParseError as error:
             return Failed(Seen(source, row, "", 0), str(error))
         seen = Seen(source, row, hashlib.sha256(data).hexdigest(), len(data))
@@ -305,6 +306,7 @@ def _version_row(result: Encoded) -> DocumentVersion:
         document_id=result.seen.row.id,
         version=result.passages.version,
         title=parsed.title,
+        passage_title=result.passages.passages[0].title,
         text=parsed.text,
         headings=[[heading.start, heading.level, heading.text] for heading in parsed.headings],
         pages=list(parsed.pages),

@@ -9,6 +9,18 @@ from django.db import models
 from rag.errors import SpecError
 from search_app.weights import blend_of
 
+DEFAULT_LANGUAGE = "en"
+
+
+def check_language(value: str) -> None:
+    """A language that the index can cut into words."""
+    from rag.index import analyzers  # here, so that the rows do not need the index
+
+    try:
+        analyzers.check_language(value)
+    except ValueError as error:
+        raise ValidationError(str(error)) from error
+
 
 def check_blend(value: object) -> None:
     """Own weights of a collection are those of `[blend]` in a spec, all four."""
@@ -24,7 +36,10 @@ class Collection(models.Model):
     name = models.SlugField(max_length=100, unique=True)
     title = models.CharField(max_length=200, blank=True)
     language = models.CharField(
-        max_length=16, default="en", help_text="How words are cut and stemmed: en, de, zh, ..."
+        max_length=16,
+        default=DEFAULT_LANGUAGE,
+        validators=[check_language],
+        help_text="How words are cut and stemmed: en, de, cjk, plain, ... Fixed once documents are in.",
     )
     public = models.BooleanField(default=True, help_text="Everybody who reaches the site may read it.")
     readers = models.ManyToManyField(
@@ -90,6 +105,7 @@ class DocumentVersion(models.Model):
     document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="versions")
     version = models.PositiveIntegerField()
     title = models.TextField(blank=True)
+    passage_title = models.TextField(blank=True, help_text="The title as it is repeated with every passage.")
     text = models.TextField()
     headings = models.JSONField(default=list, help_text="[start, level, text] of each heading.")
     pages = models.JSONField(default=list, help_text="Character at which each page begins.")

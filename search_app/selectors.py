@@ -2,16 +2,20 @@
 
 import uuid
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, F, Q, QuerySet
 
 from rag import trace_store
 from rag.errors import SieveError
-from rag.types import Trace
+from rag.spec import BlendSpec
+from rag.types import Passage, Trace, passage_id
 from search_app import access
 from search_app.access import Viewer
 from search_app.models import Collection, Document, DocumentVersion, PassageText, TraceRecord
+from search_app.weights import blend_of
 
 
 def collections(viewer: Viewer) -> QuerySet[Collection]:
@@ -84,3 +88,68 @@ def document_counts(collection: Collection) -> dict[str, Counter[str]]:
         if version:
             counts["format"][suffix] += 1
     return counts
+
+
+def anything_to_search(names: Iterable[str]) -> bool:
+    """Whether one of these collections has a document in the index."""
+    return Document.objects.filter(collection__name__in=names, version__gt=0).exists()
+
+
+def own_blend(names: Sequence[str]) -> BlendSpec | None:
+    """The weights that a collection carries, when it is the only one asked and has some."""
+    if len(names) != 1:
+        return None
+    value = Collection.objects.filter(name__in=names).values_list("blend", flat=True).first()
+    return None if value is None else blend_of(value)
+
+
+def languages() -> dict[str, str]:
+    """Language of every collection, by name: what the index must be opened with."""
+    return dict(Collection.objects.values_list("name", "language"))
+
+
+def passages(document: Document, version: DocumentVersion) -> tuple[Passage, ...]:
+    """The passages of a version as they were indexed, in order of position."""
+    return tuple(
+        Passage(
+            id=passage_id(str(document.pk), version.version, row.position),
+            document_id=str(document.pk),
+            version=version.version,
+            position=row.position,
+            collection=document.collection.name,
+            title=version.passage_title,
+            headings=tuple(row.headings),
+            text=version.text[row.start : row.end],
+            span=(row.start, row.end),
+            page=row.page,
+            tokens=row.tokens,
+        )
+        for row in version.passages.order_by("position")
+    )
+
+
+def indexed_documents() -> dict[tuple[str, int], int]:
+    """(document id, current version) to its number of passages: what the index must hold."""
+    rows = DocumentVersion.objects.filter(version=F("document__version")).annotate(n=Count("passages"))
+    return {(str(pk), version): n for pk, version, n in rows.values_list("document_id", "version", "n")}
+
+
+def exported(record: TraceRecord, trace: Trace) -> dict[str, Any]:
+    """A trace with everything needed to read it elsewhere: `body`, and `texts` by hash."""
+    return {
+        "id": str(record.pk),
+        "created": record.created.isoformat(),
+        "rerank": asdict(trace.rerank),
+        "degraded": list(trace.degraded),
+        "total_ms": trace.total_ms,
+        "body": record.body,
+        "texts": trace_store.texts(trace),
+    }
+
+
+def current_versions() -> Iterator[tuple[Document, DocumentVersion]]:
+    """Every searchable document with its current version, in order of document, one at a time."""
+    versions = DocumentVersion.objects.filter(version=F("document__version"))
+    ordered = versions.select_related("document__collection").order_by("document_id")
+    for version in ordered.iterator(chunk_size=50):
+        yield version.document, version

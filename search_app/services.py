@@ -1,20 +1,21 @@
 """Writes. Each is whole or not at all."""
 
 import uuid
-from collections.abc import Generator, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.crypto import get_random_string
 
 from rag import trace_store
-from rag.errors import SieveError
-from rag.index.base import IndexWriter
-from rag.types import Event, Trace, fold
+from rag.errors import IndexBusy, ModelError, SieveError
+from rag.types import Trace
+from search_app import pipelines
 from search_app.access import Viewer
 from search_app.models import (
+    DEFAULT_LANGUAGE,
     Collection,
     Document,
     DocumentVersion,
@@ -32,7 +33,7 @@ def collection(name: str, *, language: str | None = None) -> Collection:
     """
     existing = Collection.objects.filter(name=name).first()
     if existing is None:
-        made = Collection(name=name, language=language or "en")
+        made = Collection(name=name, language=language or DEFAULT_LANGUAGE)
         try:
             made.full_clean()
         except ValidationError as error:
@@ -50,17 +51,29 @@ def collection(name: str, *, language: str | None = None) -> Collection:
 # --- Documents -------------------------------------------------------------------------------------------
 
 
-def delete_document(document: Document, writer: IndexWriter) -> None:
-    """Remove a document from the database, then from the index; what traces kept of its text goes too.
+def delete_documents(documents: Iterable[Document]) -> bool:
+    """Remove documents from the database, then from the index; what traces kept of their texts goes too.
 
-    The row goes first: from then on the check of access refuses its passages. Should the process die
-    before the index follows, the next ingest clears the rest away.
+    The rows go first: from then on the check of access refuses their passages. False when the index
+    could not follow, because another process writes to it or none of its models is here: the next
+    ingest clears the rest away.
     """
-    document_id = str(document.pk)
+    ids = []
     with transaction.atomic():
-        purge_texts(document)
-        document.delete()
-    writer.delete(document_id)
+        for document in documents:
+            ids.append(str(document.pk))
+            purge_texts(document)
+            document.delete()
+    try:
+        writer = pipelines.writer(pipelines.encoder())
+    except (IndexBusy, ModelError):
+        return False
+    try:
+        for document_id in ids:
+            writer.delete(document_id)
+    finally:
+        writer.close()
+    return True
 
 
 def purge_texts(document: Document) -> None:
@@ -69,6 +82,14 @@ def purge_texts(document: Document) -> None:
         spans = PassageRow.objects.filter(version=version).values_list("start", "end")
         hashes = [trace_store.text_hash(version.text[start:end]) for start, end in spans]
         PassageText.objects.filter(pk__in=hashes).delete()
+
+
+def note_encoder(fingerprint: str) -> None:
+    """Say that every searchable document is now encoded by this encoder; split and parser stay."""
+    documents = Document.objects.filter(version__gt=0)
+    for recipe in set(documents.values_list("recipe", flat=True)):
+        noted = recipe.rpartition(", encoder ")[0] + f", encoder {fingerprint}"
+        documents.filter(recipe=recipe).update(recipe=noted)
 
 
 # --- Traces ----------------------------------------------------------------------------------------------
@@ -95,33 +116,6 @@ def record_trace(trace: Trace, viewer: Viewer, trace_id: uuid.UUID | None = None
         PassageText.objects.bulk_create(texts, ignore_conflicts=True)
         record.save(force_insert=True)
     return record
-
-
-@dataclass(slots=True)
-class Recording:
-    """Passes the events of a question on, and keeps its trace, however far it came.
-
-    When the iteration has ended, `trace` is kept under `trace_id`: at the last event, at an error of the
-    pipeline, or because the reader left and closed it. In the last two cases the trace holds what was
-    done until then and has no answer. A question that did not even begin leaves none.
-    """
-
-    stream: Iterator[Event]
-    viewer: Viewer
-    trace_id: uuid.UUID = field(default_factory=uuid.uuid4)
-    trace: Trace | None = None
-
-    def events(self) -> Generator[Event, None, None]:
-        """The events, once. Close it to stop early."""
-        passed: list[Event] = []
-        try:
-            for event in self.stream:
-                passed.append(event)
-                yield event
-        finally:
-            if passed:
-                self.trace = fold(passed)
-                record_trace(self.trace, self.viewer, self.trace_id)
 
 
 # --- People ----------------------------------------------------------------------------------------------

@@ -1,35 +1,171 @@
 """Pages. Thin: a view reads the request, calls one service or selector, and renders."""
 
-from django.http import Http404, HttpRequest, HttpResponse
+import logging
+import uuid
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+from django.contrib.admin.views.decorators import staff_member_required
+from django.core.paginator import Paginator
+from django.db import connection
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    JsonResponse,
+    StreamingHttpResponse,
+)
+from django.shortcuts import redirect, render
+from django.template.loader import render_to_string
+from django.views.decorators.http import require_safe
+
+from rag.errors import SieveError
+from rag.types import Delta, Packed
+from search_app import selectors, sse
+from search_app.access import viewer_of
+from search_app.asking import Recording
+from search_app.asking import ask as begin
+from search_app.pages.answer import answer_context
+from search_app.pages.document import document_context
+from search_app.pages.trace import trace_context
+
+log = logging.getLogger(__name__)
+
+BROKEN = "Something broke inside Sieve while it was answering. The log of the server says what."
+TRACES_A_PAGE = 50
+ANSWER, PASSAGES = "search/_answer.html", "search/_passages.html"
 
 
+@require_safe
 def healthz(request: HttpRequest) -> HttpResponse:
+    """Says `ok` when the process runs and its database answers. Loads no model."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
     return HttpResponse("ok\n", content_type="text/plain")
 
 
+@require_safe
 def ask(request: HttpRequest) -> HttpResponse:
-    return HttpResponse("", content_type="text/plain")
+    """The page that asks. A browser with scripts streams the answer into it; `wait=1` does without."""
+    question = request.GET.get("q", "").strip()
+    if question and request.GET.get("wait"):
+        viewer = viewer_of(request, remember=True)
+        try:
+            recording = begin(question, viewer=viewer, collections=request.GET.getlist("collection"))
+            recording.finish()
+        except SieveError as error:
+            return render(
+                request, "search/ask.html", _ask_context(request) | {"problem": str(error)}, status=400
+            )
+        return redirect("answer", recording.trace_id)
+    return render(request, "search/ask.html", _ask_context(request))
 
 
-def ask_stream(request: HttpRequest) -> HttpResponse:
-    raise Http404
+def _ask_context(request: HttpRequest) -> dict[str, Any]:
+    collections = list(selectors.collections(viewer_of(request)))
+    return {
+        "collections": collections,
+        "question": request.GET.get("q", "").strip(),
+        "selected": request.GET.getlist("collection"),
+        "first_run": not any(collection.searchable for collection in collections),
+    }
 
 
-def answer(request: HttpRequest, trace_id: object) -> HttpResponse:
-    raise Http404
+@require_safe
+def ask_stream(request: HttpRequest) -> HttpResponseBase:
+    """Server-sent events of one question: `passages`, `delta`s, then `done`, or `failed`.
+
+    When the reader leaves, the pipeline stops after the stage it is in and the trace so far is kept.
+    """
+    viewer = viewer_of(request, remember=True)
+    question, names = request.GET.get("q", ""), request.GET.getlist("collection")
+    try:
+        frames = _frames(begin(question, viewer=viewer, collections=names))
+    except SieveError as error:
+        frames = iter([sse.json_event("failed", {"message": str(error)})])
+    response = StreamingHttpResponse(frames, content_type="text/event-stream; charset=utf-8")
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["X-Accel-Buffering"] = "no"  # a proxy in front must not hold the pieces back
+    return response
 
 
+def _frames(recording: Recording) -> Iterator[str]:
+    try:
+        with closing(recording.events()) as events:
+            for event in events:
+                if isinstance(event, Packed):
+                    context = answer_context(recording.trace, recording.trace_id)
+                    yield sse.event("passages", render_to_string(PASSAGES, context))
+                elif isinstance(event, Delta):
+                    yield sse.json_event("delta", {"text": event.text})
+        context = answer_context(recording.trace, recording.trace_id)
+        yield sse.event("done", render_to_string(ANSWER, context))
+    except SieveError as error:
+        yield sse.json_event("failed", {"message": str(error)})
+    except Exception:  # the headers are out: this is the only way left to tell the reader
+        log.exception("question %s broke", recording.trace_id)
+        yield sse.json_event("failed", {"message": BROKEN})
+
+
+@require_safe
+def answer(request: HttpRequest, trace_id: uuid.UUID) -> HttpResponse:
+    """A stored answer, for who may read its trace."""
+    found = selectors.trace(viewer_of(request), trace_id)
+    if found is None:
+        raise Http404
+    record, stored = found
+    page = _ask_context(request) | answer_context(stored, record.pk)
+    return render(request, "search/ask.html", page | {"selected": stored.query.collections})
+
+
+@require_safe
 def document(request: HttpRequest, document_id: int) -> HttpResponse:
-    raise Http404
+    """A document, with the cited characters marked when they are of the version that is current."""
+    version = _number(request, "version")
+    opened = selectors.document(viewer_of(request), document_id, version)
+    if opened is None:
+        raise Http404
+    start, end = _number(request, "start"), _number(request, "end")
+    span = (start, end) if start is not None and end is not None and not opened.outdated else None
+    text = opened.version
+    context = document_context(text.title or opened.document.name, text.text, text.headings, text.pages, span)
+    row = opened.document
+    context |= {"collection": row.collection, "name": row.name, "version": row.version}
+    context |= {"outdated": opened.outdated}
+    return render(request, "document/page.html", context)
 
 
+def _number(request: HttpRequest, name: str) -> int | None:
+    value = request.GET.get(name, "")
+    return int(value) if value.isascii() and value.isdecimal() and len(value) < 12 else None
+
+
+@staff_member_required(login_url="admin:login")
+@require_safe
 def trace_list(request: HttpRequest) -> HttpResponse:
-    raise Http404
+    """All traces, newest first. Staff only."""
+    page = Paginator(selectors.traces(), TRACES_A_PAGE).get_page(request.GET.get("page"))
+    return render(request, "trace/list.html", {"page": page, "traces": page.object_list})
 
 
-def trace(request: HttpRequest, trace_id: object) -> HttpResponse:
-    raise Http404
+@require_safe
+def trace(request: HttpRequest, trace_id: uuid.UUID) -> HttpResponse:
+    """Why these passages won: for staff and for who asked."""
+    found = selectors.trace(viewer_of(request), trace_id)
+    if found is None:
+        raise Http404
+    record, stored = found
+    username = record.user.get_username() if record.user else ""
+    context = trace_context(stored, created=record.created, username=username, trace_id=record.pk)
+    return render(request, "trace/page.html", context)
 
 
-def trace_json(request: HttpRequest, trace_id: object) -> HttpResponse:
-    raise Http404
+@require_safe
+def trace_json(request: HttpRequest, trace_id: uuid.UUID) -> HttpResponse:
+    """The trace as it is stored, for the same readers; the texts of its passages by hash."""
+    found = selectors.trace(viewer_of(request), trace_id)
+    if found is None:
+        raise Http404
+    return JsonResponse(selectors.exported(*found), json_dumps_params={"ensure_ascii": False})

@@ -1,0 +1,73 @@
+"""A question, asked by a viewer, with its trace kept: what the pages and the command share."""
+
+import uuid
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+
+from rag.errors import SieveError
+from rag.types import Event, Query, Trace, fold
+from search_app import access, pipelines, selectors, services
+from search_app.access import Viewer
+
+MAX_QUESTION = 2000
+"""Characters. The encoder and the cross-encoder read fewer."""
+NOTHING_YET = "There is nothing to ask yet. Put documents in with: manage.py ingest PATH --collection NAME"
+
+
+@dataclass(slots=True)
+class Recording:
+    """Passes the events of a question on, and keeps its trace, however far it came.
+
+    When the iteration has ended, the trace is kept under `trace_id`: at the last event, at an error of
+    the pipeline, or because the reader left and closed it. In the last two cases it holds what was done
+    until then and has no answer. A question that did not even begin leaves none.
+    """
+
+    stream: Iterator[Event]
+    viewer: Viewer
+    trace_id: uuid.UUID
+    passed: list[Event] = field(default_factory=list)
+
+    @property
+    def trace(self) -> Trace:
+        """The trace so far; there is one as soon as an event was passed on."""
+        return fold(self.passed)
+
+    def events(self) -> Generator[Event, None, None]:
+        """The events, once. Close it to stop early."""
+        try:
+            for event in self.stream:
+                self.passed.append(event)
+                yield event
+        finally:
+            if self.passed:
+                services.record_trace(self.trace, self.viewer, self.trace_id)
+
+    def finish(self) -> Trace:
+        """Go through to the end and give the whole trace."""
+        with closing(self.events()) as events:
+            for _ in events:
+                pass
+        return self.trace
+
+
+def ask(
+    question: str, *, viewer: Viewer, collections: Sequence[str] = (), pipeline: str | None = None
+) -> Recording:
+    """Begin a question in those collections, or in all that the viewer may read.
+
+    Raises `SieveError` when it cannot be asked at all: the sentence says what to do.
+    """
+    question = question.strip().replace("\0", "")
+    if not question:
+        raise SieveError("The question is empty.")
+    if len(question) > MAX_QUESTION:
+        raise SieveError(f"The question is longer than {MAX_QUESTION:,} characters.")
+    names = selectors.asked_collections(viewer, collections)
+    if not selectors.anything_to_search(names):
+        raise SieveError(NOTHING_YET)
+    live = pipelines.get(pipeline, collections=names)
+    trace_id = uuid.uuid4()
+    query = Query(id=str(trace_id), text=question, collections=names)
+    return Recording(live.stream(query, access.permit_for(viewer)), viewer, trace_id)

@@ -1,0 +1,89 @@
+import resource
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from rag.parse.sandbox import ParserPool
+from search_app import pipelines, services, sources
+from search_app.ingesting import Ingest, Report
+from search_app.management.base import CommandParser, SieveCommand, progress, table
+
+STATES = ("indexed", "unchanged", "failed")
+
+
+class Command(SieveCommand):
+    help = (
+        "Bring files, folders and ZIP archives into a collection; makes the collection if there is none.\n\n"
+        "A document is known by its name in the collection: the last part of the given path and what\n"
+        "follows below it. A file whose content has not changed is passed over; one whose content has\n"
+        "changed replaces the version before. A file that cannot be read is kept as failed, with the\n"
+        "reason, and its last good version can still be found. Killed at any moment, the same command\n"
+        "run again brings everything to its end.\n\n"
+        "Exit code 0: the run came to its end and at least one file is indexed, now or before.\n"
+        "Exit code 1: a path is missing, there were no files, or not one of them could be indexed."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("paths", nargs="+", type=Path, metavar="PATH")
+        parser.add_argument("--collection", required=True, metavar="NAME")
+        parser.add_argument(
+            "--language", metavar="CODE", help="of a new collection: en (default), de, cjk, plain, ..."
+        )
+        parser.add_argument("--dry-run", action="store_true", help="list the documents and do nothing")
+
+    def run(self, **options: Any) -> None:
+        found = sources.find(options["paths"])
+        if not found:
+            raise sources.SourceError("There are no files in " + ", ".join(map(str, options["paths"])))
+        if options["dry_run"]:
+            for source in found:
+                self.say(source.name)
+            return
+        spec = pipelines.default()
+        encoder = pipelines.encoder(spec)
+        collection = services.collection(options["collection"], language=options["language"])
+        writer = pipelines.writer(encoder)
+        try:
+            with (
+                ParserPool() as pool,
+                progress(total=len(found), unit="file", label=f"Ingest into {collection.name}") as bar,
+            ):
+                report = Ingest(
+                    collection=collection,
+                    parse=lambda data, name: pool.submit(data, name).result(),
+                    encoder=encoder,
+                    split=spec.split,
+                    reader=pipelines.reader(encoder),
+                    writer=writer,
+                    group_passages=settings.INGEST_GROUP_PASSAGES,
+                    group_seconds=settings.INGEST_GROUP_SECONDS,
+                ).run(found, lambda: bar.update())
+        finally:
+            writer.close()
+        self.print_report(report)
+        if report.counts["failed"] == report.files:
+            raise sources.SourceError("Not one of the files could be indexed; the reasons stand above.")
+
+    def print_report(self, report: Report) -> None:
+        rows = [
+            (suffix, *(counts[state] for state in STATES), counts.total())
+            for suffix, counts in sorted(report.by_format.items())
+        ]
+        total = ("all", *(report.counts[state] for state in STATES), report.files)
+        self.say(table(("format", *STATES, "files"), [*rows, total]))
+        for reason, count in report.reasons.most_common(20):
+            self.say(f"{count:6}  {reason}")
+        if report.swept:
+            self.say(f"Cleared away {report.swept} document versions that an earlier run left unfinished.")
+        rate = report.files / report.seconds if report.seconds else 0.0
+        self.say(
+            f"{report.passages} passages, {report.encoded_passages} encoded, in {report.seconds:.1f} s: "
+            f"{rate:.1f} documents/s, {report.outside_encoder:.0%} of the time outside the encoder."
+        )
+        parent, child = (_peak_mb(of) for of in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        self.say(f"Peak memory: {parent:.0f} MB here, {child:.0f} MB in the largest parser process.")
+
+
+def _peak_mb(of: int) -> float:
+    return resource.getrusage(of).ru_maxrss / 1024

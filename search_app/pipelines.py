@@ -1,0 +1,110 @@
+"""From the name of a spec to a live pipeline. Parts are loaded once a process, at their first use."""
+
+import threading
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import msgspec
+from django.conf import settings
+
+from rag import spec as specs
+from rag.backends import Backends
+from rag.encode.base import Encoder
+from rag.errors import SpecError
+from rag.index import embedded
+from rag.index.embedded import EmbeddedReader, EmbeddedWriter
+from rag.pipeline import Pipeline
+from rag.spec import PipelineSpec
+from search_app import selectors
+
+_loading = threading.RLock()
+
+
+# --- Specs -----------------------------------------------------------------------------------------------
+
+
+def names() -> tuple[str, ...]:
+    """Names of the pipelines there are."""
+    return tuple(sorted(path.stem for path in settings.SPEC_DIR.glob("*.toml")))
+
+
+@lru_cache
+def spec(name: str) -> PipelineSpec:
+    """The spec of this name. Raises `SpecError` naming those there are."""
+    if name not in names():
+        raise SpecError(f"There is no pipeline {name!r}. There are: {', '.join(names())}.")
+    return specs.load(settings.SPEC_DIR / f"{name}.toml")
+
+
+def default() -> PipelineSpec:
+    return spec(settings.DEFAULT_PIPELINE)
+
+
+# --- Parts -----------------------------------------------------------------------------------------------
+
+
+@lru_cache
+def store() -> "ModelStore":
+    from rag.models import ModelStore
+
+    return ModelStore(settings.MODEL_DIR)
+
+
+@lru_cache
+def backends() -> Backends:
+    return Backends(store().path)
+
+
+def encoder(of: PipelineSpec | None = None) -> Encoder:
+    """The encoder of this spec, or of the default one. Raises `ModelError` saying how to get its model."""
+    with _loading:
+        return backends().encoder((of or default()).encoder)
+
+
+@lru_cache
+def _opened(root: Path, fingerprint: str, dimension: int) -> EmbeddedReader:
+    embedded.create(root, fingerprint, dimension)
+    return embedded.open_reader(root, fingerprint, dimension)
+
+
+def reader(of: Encoder) -> EmbeddedReader:
+    """The application's index, open for reading; an empty one is made where there is none."""
+    with _loading:
+        return _opened(settings.INDEX_DIR, of.fingerprint, of.dimension)
+
+
+def writer(of: Encoder, *, wait_s: float = 0.0) -> EmbeddedWriter:
+    """The index's one writer, to be closed. Raises `IndexBusy` when another process has it."""
+    reader(of)
+    languages = selectors.languages()
+    return embedded.open_writer(
+        settings.INDEX_DIR, of.fingerprint, of.dimension, languages=languages, wait_s=wait_s
+    )
+
+
+# --- Pipelines -------------------------------------------------------------------------------------------
+
+
+def get(name: str | None = None, *, collections: Sequence[str] = ()) -> Pipeline:
+    """The live pipeline of this name; a collection that is asked alone may bring its own weights.
+
+    Raises `SpecError` for a name that is none, `ModelError` when its encoder's model is not here.
+    """
+    name = name or settings.DEFAULT_PIPELINE
+    blend = selectors.own_blend(collections)
+    plain = spec(name)
+    return build(name, plain if blend is None else msgspec.structs.replace(plain, blend=blend))
+
+
+def build(name: str, wanted: PipelineSpec) -> Pipeline:
+    """A live pipeline of any spec over the application's index."""
+    with _loading:
+        return backends().pipeline(name, wanted, reader(encoder(wanted)))
+
+
+def forget() -> None:
+    """Let go of every loaded part: the next question loads them anew."""
+    with _loading:
+        for cached in (spec, store, backends, _opened):
+            cached.cache_clear()
