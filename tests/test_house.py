@@ -14,14 +14,15 @@ CODE = ("rag", "search_app", "workers", "scripts")
 MAX_LINES = 300
 LONG = {"rag/types.py"}
 """The values of the whole project stand in one file, to be read in one go."""
-HEAVY = ("torch", "onnxruntime", "tantivy", "tokenizers", "scipy", "transformers", "sentence_transformers")
+HEAVY = ("torch", "onnxruntime", "tokenizers", "scipy", "transformers", "sentence_transformers")
+"""What the models run on: loaded with the first question or document, never by an import."""
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 MADE_BY_BROWSER_TEST = {"docs/images/answer.png", "docs/images/trace.png"}
 
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 COMMAND = re.compile(r"manage\.py ([a-z_]+)")
 TARGET = re.compile(r"(?<![\w-])make ([a-z][a-z-]*)")
-CODE_SPAN = re.compile(r"```.*?```|`[^`\n]+`|^ {4}.*$", re.DOTALL | re.MULTILINE)
+CODE_SPAN = re.compile(r"```.*?```|`[^`\n]+`|^ {4}[^\n]*$", re.DOTALL | re.MULTILINE)
 MODULE = re.compile(r"^(?:rag|search_app|workers|scripts|tests|docs|benchmarks)/[\w./-]+$")
 
 
