@@ -1,0 +1,143 @@
+"""Everything that the page of a trace shows, as plain values for its template."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from rag.types import Trace
+from search_app.pages import answer, rank_chart, trace_table, waterfall
+from search_app.pages.links import answer_url
+from search_app.pages.words import count, milliseconds
+
+ROWS_FIRST = 20
+"""Rows shown before the reader asks for all."""
+
+
+def trace_context(
+    trace: Trace,
+    *,
+    created: datetime,
+    username: str,
+    texts_visible: bool = True,
+    trace_id: object = None,
+) -> dict[str, Any]:
+    """The context of `trace/page.html`. Without `texts_visible` passages appear by id only."""
+    limit = waterfall.budget(trace)
+    fate = dict(rank_chart.legend(trace))
+    segments = answer.segments(trace.answer) if trace.answer else []
+    said, supported = answer.support(segments)
+    rows = trace_table.rows(trace, texts_visible=texts_visible)
+    return {
+        "trace": trace,
+        "trace_id": trace_id,
+        "created": created,
+        "username": username,
+        "question": trace.query.text,
+        "collections": trace.query.collections,
+        "pipeline": trace.pipeline,
+        "fingerprint": trace.fingerprint,
+        "index_version": trace.index_version,
+        "refused": trace.refused,
+        "degraded": trace.degraded,
+        "rerank": trace.rerank,
+        "rerank_said": _rerank_said(trace),
+        "answer_said": _answer_said(trace, said, supported),
+        "answer_url": answer_url(trace_id) if trace_id and texts_visible else "",
+        "tiles": tiles(trace),
+        "waterfall": waterfall.draw(trace),
+        "times": _times(trace),
+        "between": milliseconds(waterfall.between(trace)),
+        "total": milliseconds(trace.total_ms),
+        "budget": limit and {"allowed": milliseconds(limit.allowed), "ends": milliseconds(limit.ends)},
+        "budget_unused": bool(limit and limit.ends > 1.5 * max(trace.total_ms, 1.0)),
+        "rank_chart": rank_chart.draw(trace, texts_visible=texts_visible),
+        "fates": fate,
+        "top": rank_chart.cutoff(trace),
+        "used": len(trace.context),
+        "stage_heads": trace_table.heads(trace),
+        "rows": rows,
+        "rows_first": ROWS_FIRST,
+        "rows_deep": len(rows) > ROWS_FIRST + 10,
+        "left_out": [(skip.stage, skip.reason) for skip in trace.skipped],
+        "spec_json": json.dumps(_plain(trace.spec), indent=2, ensure_ascii=False, default=str),
+        "texts_visible": texts_visible,
+    }
+
+
+def tiles(trace: Trace) -> list[tuple[str, str]]:
+    """The headline numbers: what it is and, in a few words, what was counted."""
+    result = [(milliseconds(trace.total_ms), _first(trace))]
+    fate, top = dict(rank_chart.legend(trace)), rank_chart.cutoff(trace)
+    if trace.ranking("fused") and len(trace.rankings) > 1:
+        said = f"{'passage' if fate['rose'] == 1 else 'passages'} brought into the top {top} after fusion"
+        result.append((f"+{fate['rose']}", said))
+    scored = next((b for b in waterfall.bars(trace) if b.step == "reranked"), None)
+    if scored and trace.ranking("reranked"):
+        waited = f", {milliseconds(scored.waited)} of it waiting" if scored.waited >= 0.05 else ""
+        result.append((milliseconds(scored.elapsed), f"in the cross-encoder{waited}"))
+    status = trace.rerank
+    if status.status in ("applied", "partial"):
+        result.append((f"{status.scored:,} / {status.asked:,}", "candidates scored by the cross-encoder"))
+    elif status.status == "fallback":
+        result.append(("0", "candidates scored: the cross-encoder was left out"))
+    if trace.usage and trace.usage.prompt_tokens:
+        tokens = f"{trace.usage.prompt_tokens:,} / {trace.usage.completion_tokens:,}"
+        result.append((tokens, "prompt and answer tokens"))
+    elif trace.context:
+        cited = len({c.passage_id for c in trace.answer.citations}) if trace.answer else 0
+        tokens = sum(c.tokens for c in trace.context)
+        result.append(
+            (f"{len(trace.context)} / {cited}", f"passages used and cited, {count(tokens, 'token')}")
+        )
+    return result
+
+
+def _first(trace: Trace) -> str:
+    packed = next((t for t in trace.timings if t.step == "pack"), None)
+    if trace.first_ms is not None:
+        began = next((t.started_ms for t in trace.timings if t.step == "generate"), 0.0)
+        return f"in all, first words after {milliseconds(began + trace.first_ms)}"
+    if packed:
+        return f"in all, passages after {milliseconds(packed.started_ms + packed.elapsed_ms)}"
+    return "in all"
+
+
+def _rerank_said(trace: Trace) -> str:
+    status = trace.rerank
+    match status.status:
+        case "applied":
+            return f"reranked {status.scored:,} of {status.asked:,}"
+        case "partial":
+            return f"rerank partial: {status.scored:,} of {status.asked:,}"
+        case "fallback":
+            return "rerank left out"
+        case _:
+            return "not reranked"
+
+
+def _answer_said(trace: Trace, said: int, supported: int) -> str:
+    if trace.answer is None:
+        return "no answer was written"
+    if trace.answer.finish_reason == "no_answer":
+        return "no answer in the documents"
+    if trace.answer.finish_reason == "failed":
+        return "answer broke off"
+    return f"answer: {supported} of {count(said, 'sentence')} supported"
+
+
+def _times(trace: Trace) -> list[dict[str, str]]:
+    return [
+        {
+            "name": bar.name,
+            "started": milliseconds(bar.started),
+            "elapsed": milliseconds(bar.elapsed),
+            "waited": milliseconds(bar.waited) if bar.waited >= 0.05 else "–",
+            "share": f"{100 * bar.elapsed / trace.total_ms:.0f} %" if trace.total_ms else "–",
+        }
+        for bar in waterfall.bars(trace)
+    ]
+
+
+def _plain(value: object) -> object:
+    return {str(k): _plain(v) for k, v in value.items()} if isinstance(value, Mapping) else value

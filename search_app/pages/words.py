@@ -1,0 +1,98 @@
+"""How the pages name stages and scales and write numbers. There is no bare "score" anywhere."""
+
+from rag.types import Passage
+
+STAGE_NAMES = {
+    "bm25": "BM25",
+    "knn": "kNN",
+    "fused": "Fused",
+    "late": "Late",
+    "reranked": "Reranked",
+    "final": "Final",
+    "answer": "Answer",
+}
+
+STAGE_MEANINGS = {
+    "bm25": "by words",
+    "knn": "by meaning",
+    "fused": "both legs",
+    "late": "MaxSim",
+    "reranked": "cross-encoder",
+    "final": "blend",
+    "answer": "passage number",
+}
+
+STEP_NAMES = {
+    "encode": "encode question",
+    "bm25": "BM25",
+    "knn": "kNN",
+    "permit": "check access",
+    "fused": "fuse",
+    "late": "late interaction",
+    "reranked": "cross-encoder",
+    "final": "blend",
+    "pack": "pack context",
+    "generate": "answer",
+}
+
+SCALE_NAMES = {
+    "bm25": "BM25",
+    "cosine": "cosine",
+    "rrf": "RRF",
+    "zscore": "z-score",
+    "minmax": "min-max",
+    "maxsim": "MaxSim",
+    "logit": "logit",
+    "probability": "probability",
+    "ordinal": "ordinal",
+    "blend": "blend",
+}
+
+_SCALE_FORMATS = {
+    "bm25": ".2f",
+    "cosine": ".3f",
+    "rrf": ".4f",
+    "zscore": "+.2f",
+    "minmax": ".3f",
+    "maxsim": ".3f",
+    "logit": "+.2f",
+    "probability": ".3f",
+    "ordinal": ".0f",
+    "blend": "+.2f",
+}
+
+
+def score_text(kind: str, value: float) -> str:
+    """A raw score with as many places as its scale can tell apart, and a true minus sign."""
+    return format(value, _SCALE_FORMATS.get(kind, ".3f")).replace("-", "\N{MINUS SIGN}")
+
+
+def milliseconds(value: float) -> str:
+    """`0.4 ms`, `31 ms`, `1.98 s`."""
+    if value < 9.95:
+        return f"{value:.1f} ms"
+    if value < 999.5:
+        return f"{value:.0f} ms"
+    return f"{value / 1000:.2f} s"
+
+
+def count(number: int, one: str, many: str | None = None) -> str:
+    """`1 passage`, `3,412 passages`."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def shorten(text: str, limit: int) -> str:
+    """At most `limit` characters in one line, with an ellipsis where something was cut."""
+    line = " ".join(text.split())
+    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
+
+
+def path_of(passage: Passage) -> str:
+    """Headings above the passage, outermost first, without the title of the document."""
+    headings = [h for h in passage.headings if h.casefold() != passage.title.casefold()]
+    return " › ".join(headings)
+
+
+def place_of(passage: Passage) -> str:
+    """Where in its document a passage stands: its page where there are pages, else its number."""
+    return f"page {passage.page}" if passage.page is not None else f"passage {passage.position + 1}"
