@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from rag.blend import order_so_far, with_cross_encoder
 from rag.clock import Clock
 from rag.encode.base import Encoder
-from rag.errors import EncoderUnavailable, GenerationUnavailable, IndexUnavailable, RerankUnavailable
+from rag.errors import (
+    EncoderUnavailable,
+    GenerationUnavailable,
+    IndexUnavailable,
+    RerankUnavailable,
+    Unavailable,
+)
 from rag.fuse import fuse
 from rag.generate.base import Finished, Generator
 from rag.index.base import IndexReader
@@ -198,7 +204,7 @@ class Pipeline:
             )
         try:
             scores = reranker.score(query.text, ranking.passages, deadline=deadline)
-        except RerankUnavailable as error:
+        except Unavailable as error:
             return Skipped(stage, f"The {stage} stage was left out: {error}", clock.since(stage, started))
         if len(scores.values) != len(ranking) or any(v is not None and math.isnan(v) for v in scores.values):
             reason = (

@@ -1,0 +1,101 @@
+"""Short names of a spec → live parts. A backend is a module; there is no registry to edit.
+
+`backend = "onnx"` of an encoder names `rag/encode/onnx.py`, and likewise in `rag/rerank` and
+`rag/generate`. Only the modules that a spec names are imported, each part is loaded once, and a stage
+whose model is not on this machine is left without one: the pipeline goes on and says so.
+"""
+
+import importlib
+import pkgutil
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any, TypeVar
+
+from rag.encode.base import Encoder
+from rag.errors import ModelError, SpecError
+from rag.generate.base import Generator
+from rag.index.base import IndexReader
+from rag.pipeline import Pipeline
+from rag.rerank.base import Reranker
+from rag.spec import EncoderSpec, GenerateSpec, LateSpec, PipelineSpec, RerankSpec
+
+S = TypeVar("S")
+P = TypeVar("P")
+
+
+def module(kind: str, name: str) -> ModuleType:
+    """The module `rag.<kind>.<name>`. Raises `SpecError` listing what there is when the name is wrong."""
+    package = importlib.import_module(f"rag.{kind}")
+    there_are = sorted(m.name for m in pkgutil.iter_modules(package.__path__) if m.name != "base")
+    if name not in there_are:
+        raise SpecError(f"There is no backend {name!r} in rag/{kind}; there are: {', '.join(there_are)}.")
+    return importlib.import_module(f"rag.{kind}.{name}")
+
+
+class Backends:
+    """The parts of one process. Whoever asks for a part first loads it, while the others wait."""
+
+    def __init__(self, model_path: Callable[[str], Path], *, threads: int | None = None) -> None:
+        """`model_path` gives a model's folder or raises `ModelError`; `threads` is all cores by default."""
+        self._model_path = model_path
+        self._threads = threads
+        self._loading = threading.RLock()
+        self._parts: dict[tuple[str, ...], Any] = {}
+
+    def once(self, key: tuple[str, ...], load: Callable[[], Any]) -> Any:
+        with self._loading:
+            if key not in self._parts:
+                self._parts[key] = load()
+            return self._parts[key]
+
+    def forget(self) -> None:
+        """Let go of every part: who asks next loads it anew."""
+        with self._loading:
+            self._parts.clear()
+
+    def encoder(self, spec: EncoderSpec) -> Encoder:
+        """Raises `ModelError` when the model is not here: without it nothing can be indexed."""
+        loaded: Encoder = self._load("encode", spec.backend, spec.model)
+        return loaded
+
+    def cross_encoder(self, spec: RerankSpec) -> Reranker:
+        """Raises `ModelError` when the model is not here."""
+        loaded: Reranker = self._load("rerank", spec.backend, spec.model)
+        return loaded
+
+    def generator(self, spec: GenerateSpec) -> Generator:
+        """Raises `ModelError` when the model is not here."""
+        made: Generator = module("generate", spec.backend).build(spec, self._load)
+        return made
+
+    def late(self, spec: LateSpec, encoder: Encoder, index: IndexReader) -> Reranker:
+        made: Reranker = module("rerank", spec.backend).build(encoder, index.token_codes)
+        return made
+
+    def pipeline(self, name: str, spec: PipelineSpec, index: IndexReader) -> Pipeline:
+        """The live pipeline of a spec over an index."""
+        encoder = self.encoder(spec.encoder)
+        return Pipeline(
+            name=name,
+            spec=spec,
+            encoder=encoder,
+            index=index,
+            late=self.late(spec.late, encoder, index) if spec.late else None,
+            reranker=_if_here(self.cross_encoder, spec.rerank),
+            generator=_if_here(self.generator, spec.generate),
+        )
+
+    def _load(self, kind: str, backend: str, model: str) -> Any:
+        def load() -> Any:
+            return module(kind, backend).load(model, self._model_path(model), threads=self._threads)
+
+        return self.once((kind, backend, model), load)
+
+
+def _if_here(load: Callable[[S], P], spec: S | None) -> P | None:
+    try:
+        return load(spec) if spec is not None else None
+    except ModelError:
+        return None

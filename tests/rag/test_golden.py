@@ -1,0 +1,41 @@
+"""The default pipeline still tells the stories that are kept in `tests/data/golden`."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from rag.pipeline import Pipeline
+from rag.replay import difference
+from rag.trace_store import from_json
+from rag.types import Trace
+from tests.rag.golden import DATA, QUESTIONS, ask, harbour
+
+pytestmark = pytest.mark.models
+
+ACROSS_PROCESSORS = 0.6
+"""How far a score may be off where another processor multiplies int8 differently; ranks may not."""
+
+
+@pytest.fixture(scope="module")
+def pipeline() -> Iterator[Pipeline]:
+    with harbour() as live:
+        yield live
+
+
+def golden(name: str) -> Trace:
+    stored = json.loads((DATA / "golden" / f"{name}.json").read_text("utf-8"))
+    return from_json(stored["trace"], stored["texts"])
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_a_question_has_the_rankings_of_its_golden_trace(pipeline: Pipeline, name: str) -> None:
+    assert [d.sentence for d in difference(golden(name), ask(pipeline, name), ACROSS_PROCESSORS)] == []
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_replaying_twice_differs_in_nothing(pipeline: Pipeline, name: str) -> None:
+    once = ask(pipeline, name)
+    assert difference(once, ask(pipeline, name), 0.0) == []
+    from_legs = pipeline.answer(once.query, stored=once)
+    assert difference(once, from_legs, 0.0) == []
