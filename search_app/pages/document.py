@@ -13,7 +13,7 @@ OUTLINE_LIMIT = 200
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A heading or a run of paragraphs on one page. Its pieces, then its `gap`, are the text it was cut from."""
+    """A heading or a run of paragraphs on one page: its pieces and then its `gap` are a part of the text."""
 
     kind: str
     """`heading` or `text`."""

@@ -82,8 +82,8 @@ def tiles(trace: Trace) -> list[tuple[str, str]]:
     elif status.status == "fallback":
         result.append(("0", "candidates scored: the cross-encoder was left out"))
     if trace.usage and trace.usage.prompt_tokens:
-        tokens = f"{trace.usage.prompt_tokens:,} / {trace.usage.completion_tokens:,}"
-        result.append((tokens, "prompt and answer tokens"))
+        used = f"{trace.usage.prompt_tokens:,} / {trace.usage.completion_tokens:,}"
+        result.append((used, "prompt and answer tokens"))
     elif trace.context:
         cited = len({c.passage_id for c in trace.answer.citations}) if trace.answer else 0
         tokens = sum(c.tokens for c in trace.context)

@@ -90,7 +90,7 @@ def between(trace: Trace) -> float:
 def tick_step(total: float) -> float:
     """A round distance that gives four to ten ticks."""
     rough = max(total, 1.0) / 8
-    power = 10 ** math.floor(math.log10(rough))
+    power = 10.0 ** math.floor(math.log10(rough))
     return next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough)
 
 
@@ -159,10 +159,8 @@ def _bar(row: Bar, y: float, x: Callable[[float], float]) -> str:
         said += f" · {milliseconds(row.waited)} waiting"
     # A long note at the right edge has no room beside its bar and goes into it.
     inside = end > WIDTH - RIGHT - 40 and row.waited >= 0.05
-    place = (end - 6, "number inside", "end") if inside else (end + 7, "number", "start")
-    parts.append(
-        f'<text x="{place[0]:.1f}" y="{y + 14.5:.1f}" class="{place[1]}" text-anchor="{place[2]}">{said}</text>'
-    )
+    at, kind, anchor = (end - 6, "number inside", "end") if inside else (end + 7, "number", "start")
+    parts.append(f'<text x="{at:.1f}" y="{y + 14.5:.1f}" class="{kind}" text-anchor="{anchor}">{said}</text>')
     return "".join(parts)
 
 
