@@ -11,6 +11,18 @@ _DROPPED = re.compile(
     "[\x00-\x08\x0e-\x1b\x1f\x7f-\x84\x86-\x9f\xad\u200b\u202a-\u202e\u2060\u2066-\u2069\ufeff\ufff9-\ufffb\ufffe\uffff]"
 )
 _SPACES = re.compile("[\xa0\u1680\u2000-\u200a\u202f\u205f\u3000]")
+_LIGATURES = str.maketrans(
+    {
+        "\ufb00": "ff",
+        "\ufb01": "fi",
+        "\ufb02": "fl",
+        "\ufb03": "ffi",
+        "\ufb04": "ffl",
+        "\ufb05": "st",
+        "\ufb06": "st",
+    }
+)
+"""Typesetting, not spelling: nobody searches for them, and no stemmer knows them."""
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _TRAILING = re.compile(r"[ \t]+(?=\n|\Z)")
 _BLANK = re.compile(r"\n{3,}")
@@ -25,6 +37,7 @@ def clean(text: str) -> str:
     text = _BREAKS.sub("\n", text)
     text = _DROPPED.sub("", text)
     if not text.isascii():
+        text = text.translate(_LIGATURES)
         text = _SURROGATES.sub("\ufffd", _SPACES.sub(" ", text))
         text = unicodedata.normalize("NFC", text)
     return _BLANK.sub("\n\n", _TRAILING.sub("", text))

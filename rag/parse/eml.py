@@ -12,6 +12,7 @@ from rag.parse.compose import Composer
 from rag.parse.decode import decode
 
 SUFFIXES = (".eml",)
+_ENCRYPTED = frozenset(("multipart/encrypted", "application/pkcs7-mime", "application/x-pkcs7-mime"))
 _MARKS = (b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf")
 
 
@@ -28,6 +29,8 @@ def parse(data: bytes, name: str) -> ParsedDocument:
         subject,
         {key: _field(message, key) for key in ("from", "to", "cc", "date")},
     )
+    if message.get_content_type() in _ENCRYPTED:
+        raise ParseError("The e-mail is encrypted. Save it decrypted and upload that.")
     text, attachments = _contents(message)
     for kind, part in text:
         _body(composer, kind, part)

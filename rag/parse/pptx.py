@@ -12,7 +12,9 @@ from rag.parse.package import Package, attribute, core_properties, local, main_p
 SUFFIXES = (".pptx", ".pptm", ".ppsx")
 _FURNITURE = frozenset(("dt", "ftr", "sldNum", "hdr", "sldImg"))
 _TITLES = {"title": 2, "ctrTitle": 1}
+_INNER_HEADING = 3
 _MAX_DEPTH = 50
+_MAX_HEADING = 100
 
 
 def parse(data: bytes, name: str) -> ParsedDocument:
@@ -66,7 +68,7 @@ class _Slide:
                 self._paragraphs(shape, bullets=self._titles and kind in ("body", "obj"))
 
     def _paragraphs(self, shape: etree._Element, *, bullets: bool) -> None:
-        number = 0
+        counts: dict[int, int] = {}
         for element in shape.iter():
             if local(element) != "p":
                 continue
@@ -75,8 +77,14 @@ class _Slide:
             level = attribute(properties, "lvl") if properties is not None else None
             depth = int(level) if level and level.isdecimal() else 0
             text = _text(element)
-            number = number + 1 if "buAutoNum" in marks and text.strip() else 0
-            if number:
+            if not text.strip():
+                continue
+            number = _count(counts, depth, properties) if "buAutoNum" in marks else 0
+            if not number:
+                counts = {level: n for level, n in counts.items() if level < depth}
+            if self._titles and _set_off(element, marks) and len(text) <= _MAX_HEADING:
+                self._composer.heading(text, _INNER_HEADING)
+            elif number:
                 self._composer.item(text, depth, f"{number}.")
             elif "buChar" in marks or (bullets and "buNone" not in marks):
                 self._composer.item(text, depth)
@@ -111,6 +119,27 @@ def _placeholder(shape: etree._Element) -> str:
                 if local(element) == "ph":
                     return attribute(element, "type") or "obj"
     return ""
+
+
+def _count(counts: dict[int, int], depth: int, properties: etree._Element | None) -> int:
+    """The item's number; items of deeper lists begin anew after it."""
+    automatic = (
+        next((c for c in properties if local(c) == "buAutoNum"), None) if properties is not None else None
+    )
+    start = automatic.get("startAt") if automatic is not None else None
+    first = int(start) if start and start.isdecimal() and len(start) < 6 else 1
+    for deeper in [level for level in counts if level > depth]:
+        del counts[deeper]
+    counts[depth] = max(counts.get(depth, 0) + 1, first)
+    return counts[depth]
+
+
+def _set_off(paragraph: etree._Element, marks: set[str]) -> bool:
+    """All bold, no bullet, and space before it: a heading inside the slide."""
+    runs = [child for child in paragraph if local(child) == "r"]
+    properties = [next((c for c in run if local(c) == "rPr"), None) for run in runs]
+    bold = [one is not None and one.get("b") in ("1", "true") for one in properties]
+    return bool(runs) and all(bold) and {"buNone", "spcBef"} <= marks
 
 
 def _text(paragraph: etree._Element) -> str:

@@ -27,6 +27,8 @@ def parse(data: bytes, name: str) -> ParsedDocument:
 
 def _blocks(element: etree._Element, composer: Composer, depth: int) -> None:
     """An element with text between its children is one block; else its children are."""
+    if not isinstance(element.tag, str):
+        return  # An entity reference: what it stands for is not looked up.
     mixed = bool((element.text or "").strip()) or any((child.tail or "").strip() for child in element)
     if mixed or not len(element) or depth > _MAX_DEPTH:
         composer.paragraph(one_line(text_of(element)))
