@@ -327,6 +327,6 @@ def _durable() -> None:
     The old version leaves the index after the commit: losing that commit to a power cut would leave
     the document in neither.
     """
-    if connection.vendor == "sqlite":
+    if connection.vendor == "sqlite" and not connection.in_atomic_block:  # it refuses inside a transaction
         with connection.cursor() as cursor:
             cursor.execute("PRAGMA synchronous=FULL")

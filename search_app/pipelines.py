@@ -14,6 +14,7 @@ from rag.encode.base import Encoder
 from rag.errors import SpecError
 from rag.index import embedded
 from rag.index.embedded import EmbeddedReader, EmbeddedWriter
+from rag.models import ModelStore
 from rag.pipeline import Pipeline
 from rag.spec import PipelineSpec
 from search_app import selectors
@@ -44,10 +45,7 @@ def default() -> PipelineSpec:
 # --- Parts -----------------------------------------------------------------------------------------------
 
 
-@lru_cache
-def store() -> "ModelStore":
-    from rag.models import ModelStore
-
+def store() -> ModelStore:
     return ModelStore(settings.MODEL_DIR)
 
 
@@ -106,5 +104,5 @@ def build(name: str, wanted: PipelineSpec) -> Pipeline:
 def forget() -> None:
     """Let go of every loaded part: the next question loads them anew."""
     with _loading:
-        for cached in (spec, store, backends, _opened):
+        for cached in (spec, backends, _opened):
             cached.cache_clear()

@@ -46,6 +46,9 @@ DATA_DIR.mkdir(parents=True, exist_ok=True)
 MODEL_DIR: Path = Path(os.environ.get("SIEVE_MODEL_DIR") or DATA_DIR / "models").absolute()
 """The model store. May be shared between installations; nothing is written to it at question time."""
 
+MODEL_SOURCE: Path | None = Path(_source) if (_source := os.environ.get("SIEVE_MODEL_SOURCE")) else None
+"""A folder with the models' files, asked before any network: for machines without one."""
+
 INDEX_DIR: Path = DATA_DIR / "index"
 SPEC_DIR: Path = Path(__file__).resolve().parent / "specs"
 """Pipeline specs: the name of the file without `.toml` is the name of the pipeline."""
@@ -155,7 +158,6 @@ USE_TZ = True
 USE_I18N = False
 
 STATIC_URL = "/static/"
-STATIC_ROOT = DATA_DIR / "static"
 WHITENOISE_USE_FINDERS = True
 """Static files are served from where they lie: a fresh clone runs without `collectstatic`."""
 

@@ -2,7 +2,7 @@
 
 import logging
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import closing
 from typing import Any
 
@@ -91,7 +91,7 @@ def ask_stream(request: HttpRequest) -> HttpResponseBase:
     return response
 
 
-def _frames(recording: Recording) -> Iterator[str]:
+def _frames(recording: Recording) -> Generator[str, None, None]:
     try:
         with closing(recording.events()) as events:
             for event in events:

@@ -4,6 +4,7 @@ import os
 import tempfile
 from pathlib import Path
 
+import django
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -13,6 +14,7 @@ os.environ.setdefault(
 )
 os.environ["SIEVE_DATA_DIR"] = _data.name
 os.environ["DJANGO_SETTINGS_MODULE"] = "search_app.settings"
+django.setup()  # before any test module is read: rows can be imported only then
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

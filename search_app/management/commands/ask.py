@@ -1,7 +1,7 @@
 import json
 from typing import Any
 
-from rag.types import Trace
+from rag.types import Trace, context_of
 from search_app import selectors
 from search_app.access import OPERATOR
 from search_app.asking import ask
@@ -46,7 +46,7 @@ def told(trace: Trace) -> list[str]:
     passages = trace.passages
     for part in trace.context:
         passage = passages[part.passage_id]
-        where = " > ".join([passage.title, *passage.headings])
+        where = context_of(passage.title, passage.headings) or passage.id
         page = f", page {passage.page}" if passage.page else ""
         mark = "*" if part.marker in cited else " "
         lines.append(f"{mark}[{part.marker}] {printable(where)}{page}  ({passage.id})")

@@ -79,7 +79,12 @@ class Command(SieveCommand):
         rate = report.files / report.seconds if report.seconds else 0.0
         self.say(
             f"{report.passages} passages, {report.encoded_passages} encoded, in {report.seconds:.1f} s: "
-            f"{rate:.1f} documents/s, {report.outside_encoder:.0%} of the time outside the encoder."
+            f"{rate:.1f} documents/s"
+            + (
+                f", {report.outside_encoder:.0%} of the time outside the encoder."
+                if report.encoded_passages
+                else "."
+            )
         )
         parent, child = (_peak_mb(of) for of in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
         self.say(f"Peak memory: {parent:.0f} MB here, {child:.0f} MB in the largest parser process.")

@@ -1,0 +1,185 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from rag.errors import ParseError
+from rag.parse.base import ParsedDocument
+from rag.parse.select import parse as parse_file
+from search_app import ingesting, pipelines, selectors
+from search_app.consistency import differences
+from search_app.ingesting import Report
+from search_app.models import Document, DocumentVersion, PassageRow
+
+Run = Callable[..., Report]
+
+
+def document(name: str) -> Document:
+    return Document.objects.get(name=name)
+
+
+def held() -> dict[tuple[str, int], int]:
+    return pipelines.reader(pipelines.encoder()).documents()
+
+
+def found(question: str) -> list[str]:
+    from search_app.access import OPERATOR
+    from search_app.asking import ask
+
+    trace = ask(question, viewer=OPERATOR).finish()
+    return [c.passage.text for c in trace.final]
+
+
+def test_files_become_searchable_documents(ingest: Run, folder: Path) -> None:
+    report = ingest(folder)
+    assert report.counts == {"indexed": 3}
+    assert set(report.by_format) == {"md", "txt", "csv"}
+    assert {d.state for d in Document.objects.all()} == {"indexed"}
+    ferry = document("notes/ferry.md")
+    assert (ferry.version, ferry.format, len(ferry.content_hash)) == (1, "md", 64)
+    assert "north pier" in found("When does the ferry leave from the north pier?")[0]
+    assert differences(held()) == []
+
+
+def test_a_second_run_does_nothing(ingest: Run, folder: Path) -> None:
+    ingest(folder)
+    before = list(DocumentVersion.objects.values_list("pk", flat=True))
+    report = ingest(folder)
+    assert (dict(report.counts), report.passages, report.encoded_passages) == ({"unchanged": 3}, 0, 0)
+    assert list(DocumentVersion.objects.values_list("pk", flat=True)) == before
+
+
+def test_another_recipe_makes_everything_anew(
+    ingest: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingest(folder)
+    monkeypatch.setattr(ingesting, "PARSING", ingesting.PARSING + 1)
+    assert ingest(folder).counts == {"indexed": 3}
+    assert {d.version for d in Document.objects.all()} == {2}
+    assert differences(held()) == []
+
+
+def test_changed_content_replaces_the_version_before(ingest: Run, folder: Path) -> None:
+    ingest(folder)
+    (folder / "ferry.md").write_text("# Ferry\n\nThe ferry leaves at noon from the south quay.\n")
+    assert ingest(folder).counts == {"indexed": 1, "unchanged": 2}
+    ferry = document("notes/ferry.md")
+    assert ferry.version == 2
+    assert DocumentVersion.objects.filter(document=ferry).count() == 1
+    assert not any("nine" in text for text in found("ferry pier quay nine noon"))
+    assert held()[str(ferry.pk), 2] == 1
+    assert (str(ferry.pk), 1) not in held()
+
+
+def test_the_same_bytes_under_two_names_are_two_documents_encoded_once(ingest: Run, folder: Path) -> None:
+    (folder / "again").mkdir()
+    (folder / "again" / "ferry.md").write_bytes((folder / "ferry.md").read_bytes())
+    report = ingest(folder)
+    assert report.counts == {"indexed": 4}
+    first, second = document("notes/ferry.md"), document("notes/again/ferry.md")
+    assert first.content_hash == second.content_hash
+    assert {(str(first.pk), 1), (str(second.pk), 1)} <= held().keys()
+    assert report.encoded_passages == report.passages - 1
+
+
+def test_the_same_name_in_two_collections_is_two_documents(ingest: Run, folder: Path) -> None:
+    ingest(folder, collection="one")
+    assert ingest(folder, collection="two").counts == {"indexed": 3}
+    assert Document.objects.count() == 6
+
+
+def test_a_file_that_cannot_be_read_is_failed_with_its_reason(ingest: Run, folder: Path) -> None:
+    (folder / "broken.pdf").write_bytes(b"%PDF-1.4 nothing more")
+    (folder / "blank.txt").write_text(" \n\n ")
+    report = ingest(folder)
+    assert report.counts == {"indexed": 3, "failed": 2}
+    broken = document("notes/broken.pdf")
+    assert (broken.state, broken.version) == ("failed", 0)
+    assert broken.reason.endswith(".")
+    assert document("notes/blank.txt").state == "failed"
+    assert differences(held()) == []
+
+
+def test_a_good_version_outlives_a_bad_one(ingest: Run, folder: Path) -> None:
+    ingest(folder)
+
+    def parse(data: bytes, name: str) -> ParsedDocument:
+        raise ParseError("It is written in ink.")
+
+    (folder / "ferry.md").write_text("changed")
+    assert ingest(folder, parse=parse).counts == {"failed": 1, "unchanged": 2}
+    ferry = document("notes/ferry.md")
+    assert (ferry.state, ferry.reason, ferry.version) == ("failed", "It is written in ink.", 1)
+    assert "north pier" in found("ferry north pier")[0]
+    assert ingest(folder).counts == {"indexed": 1, "unchanged": 2}
+    assert document("notes/ferry.md").reason == ""
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_death_between_index_and_database_is_mended_by_the_next_run(
+    ingest: Run, folder: Path, monkeypatch: pytest.MonkeyPatch, changed: bool
+) -> None:
+    if changed:
+        ingest(folder)
+        for path in folder.rglob("*.*"):
+            path.write_text(path.read_text() + "\nmore, and more\n")
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ingesting, "_store", die)
+        with pytest.raises(KeyboardInterrupt):
+            ingest(folder)
+    assert len(held()) == (6 if changed else 3)
+    assert "does not call current" in differences(held())[0]
+    report = ingest(folder)
+    assert (dict(report.counts), report.swept) == ({"indexed": 3}, 3)
+    assert differences(held()) == []
+    assert len(held()) == 3
+
+
+def test_what_the_index_lost_is_indexed_again(ingest: Run, folder: Path) -> None:
+    ingest(folder)
+    lost = document("notes/ferry.md")
+    writer = pipelines.writer(pipelines.encoder())
+    writer.delete(str(lost.pk))
+    writer.close()
+    assert "lacks 1 document" in differences(held())[0]
+    assert ingest(folder).counts == {"indexed": 1, "unchanged": 2}
+    assert differences(held()) == []
+
+
+def test_a_document_deleted_while_it_was_parsed_stays_deleted(ingest: Run, folder: Path) -> None:
+    def parse(data: bytes, name: str) -> ParsedDocument:
+        return parse_file(data, name)
+
+    original = ingesting.Ingest._commit
+
+    def commit(self: ingesting.Ingest, group: object) -> None:
+        Document.objects.filter(name="notes/ferry.md").delete()
+        original(self, group)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(ingesting.Ingest, "_commit", commit)
+        ingest(folder, parse=parse)
+    assert Document.objects.count() == 2
+    assert differences(held()) == []
+
+
+def test_stored_passages_are_those_of_the_index(ingest: Run, folder: Path) -> None:
+    (folder / "long.md").write_text(
+        "# Long\n\n" + "\n\n".join(f"## Part {n}\n\nWord {n}. " * 9 for n in range(9))
+    )
+    ingest(folder)
+    reader = pipelines.reader(pipelines.encoder())
+    from rag.types import Lexical
+
+    (leg,) = reader.search([Lexical("part word")], 100, ["notes"])
+    indexed = {p.id: p for p in leg.ranking.passages}
+    assert len(indexed) > 3
+    for row, version in selectors.current_versions():
+        for passage in selectors.passages(row, version):
+            if passage.id in indexed:
+                assert indexed[passage.id] == passage
+    assert PassageRow.objects.filter(version__document__name="notes/long.md").count() == len(indexed)
