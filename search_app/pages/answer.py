@@ -8,7 +8,7 @@ from typing import Any
 
 from rag.types import Answer, Citation, Passage, Trace
 from search_app.pages.links import answer_url, document_url, trace_url
-from search_app.pages.spans import Piece, cut, excerpt
+from search_app.pages.spans import Piece, cut, excerpt, unwrapped
 from search_app.pages.words import count, milliseconds, path_of
 
 MARKER = re.compile(r"\[(\d{1,3}(?:\s*,\s*\d{1,3})*)\]")
@@ -130,6 +130,7 @@ def answer_context(trace: Trace, trace_id: object = None) -> dict[str, Any]:
         "finish_reason": answer.finish_reason if answer else "",
         "segments": _shown(cut_answer, trace, refused),
         "unsupported": said - supported,
+        "quotes": bool(cut_answer) and _only_quotes(cut_answer),
         "sentences": said,
         "nothing_found": not passages,
         "cards": shown,
@@ -146,13 +147,23 @@ def _shown(cut_answer: Sequence[Segment], trace: Trace, refused: bool) -> list[d
     passages = trace.passages
     by_marker = {c.marker: passages[c.passage_id] for c in trace.context if c.passage_id in passages}
     shown = []
+    quotes = _only_quotes(cut_answer)
     for segment, following in zip_longest(cut_answer, cut_answer[1:]):
         text = segment.text
+        if quotes and shown and text.startswith(" “"):
+            text = "\n\n" + text[1:]
         if following is not None and following.is_marker and not segment.is_marker:
             text = text.rstrip(" ")
         lead = text[: len(text) - len(text.lstrip())]
         shown.append({"lead": lead} | _linked(segment, text.lstrip(), by_marker, refused))
     return shown
+
+
+def _only_quotes(cut_answer: Sequence[Segment]) -> bool:
+    """Whether the answer is nothing but quotations, each with its marker: then each has its own line."""
+    text = "".join("\0" if segment.is_marker else segment.text for segment in cut_answer)
+    quotations = text.rstrip("\0 ").split("\0")
+    return all(q.strip().startswith("“") and q.strip().endswith("”") for q in quotations)
 
 
 def _linked(segment: Segment, text: str, by_marker: Mapping[int, Passage], refused: bool) -> dict[str, Any]:
@@ -191,9 +202,10 @@ def cards(trace: Trace) -> list[Card]:
 
 
 def _card(trace: Trace, marker: int | None, passage: Passage, citations: Sequence[Citation]) -> Card:
-    begin = passage.span[0]
     cited = [c.span for c in citations if c.passage_id == passage.id]
-    pieces = cut(passage.text, ((a - begin, b - begin) for a, b in cited))
+    lead = _own_heading(passage)
+    begin = passage.span[0] + (lead if all(a >= passage.span[0] + lead for a, _ in cited) else 0)
+    pieces = cut(passage.text[begin - passage.span[0] :], ((a - begin, b - begin) for a, b in cited))
     shown, before, after = excerpt(pieces, EXCERPT_AROUND, EXCERPT_LIMIT)
     span = (min(a for a, _ in cited), max(b for _, b in cited)) if cited else None
     return Card(
@@ -203,13 +215,22 @@ def _card(trace: Trace, marker: int | None, passage: Passage, citations: Sequenc
         page=passage.page,
         collection=passage.collection,
         url=document_url(passage, span),
-        pieces=tuple(shown),
+        pieces=tuple(Piece(unwrapped(piece.text), piece.cited) for piece in shown),
         cut_before=before,
         cut_after=after,
         cited=bool(cited),
         ranks=ranks_line(trace, passage.id),
         purged=not passage.text,
     )
+
+
+def _own_heading(passage: Passage) -> int:
+    """Characters at the start of a passage that only repeat its heading or title, which stand on the card."""
+    line, _, rest = passage.text.lstrip().partition("\n")
+    named = {name.casefold() for name in (passage.title, *passage.headings)}
+    if not rest.strip() or line.strip().casefold() not in named:
+        return 0
+    return len(passage.text) - len(rest.lstrip())
 
 
 def ranks_line(trace: Trace, passage_id: str) -> str:

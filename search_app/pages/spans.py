@@ -1,7 +1,11 @@
 """Cutting text at character spans. Pieces joined are always the text they were cut from."""
 
+import re
 from collections.abc import Iterable
 from typing import NamedTuple
+
+_BREAK = re.compile(r"[ \t]*(\n[ \t\n]*)(?=([-*•–] |\d{1,3}[.)] )?)")
+"""A line end, and whether an item of a list follows."""
 
 
 class Piece(NamedTuple):
@@ -67,6 +71,11 @@ def excerpt(pieces: list[Piece], around: int, limit: int) -> tuple[list[Piece], 
         if part:
             shown.append(Piece(part, piece.cited))
     return shown, bool(text[:start].strip()), bool(text[end:].strip())
+
+
+def unwrapped(text: str) -> str:
+    """Text for a narrow column: lines that only wrapped are joined, paragraphs and list items keep theirs."""
+    return _BREAK.sub(lambda found: "\n" if found[1].count("\n") > 1 or found[2] else " ", text)
 
 
 def _cut_before(text: str, at: int) -> int:

@@ -81,7 +81,7 @@ def tiles(trace: Trace) -> list[tuple[str, str]]:
         result.append((f"{status.scored:,} / {status.asked:,}", "candidates scored by the cross-encoder"))
     elif status.status == "fallback":
         result.append(("0", "candidates scored: the cross-encoder was left out"))
-    if trace.usage and trace.usage.prompt_tokens:
+    if trace.usage and trace.usage.completion_tokens:
         used = f"{trace.usage.prompt_tokens:,} / {trace.usage.completion_tokens:,}"
         result.append((used, "prompt and answer tokens"))
     elif trace.context:

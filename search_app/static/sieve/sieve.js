@@ -46,6 +46,9 @@
       stop("Stopped.");
     });
     window.addEventListener("pagehide", end);
+    window.addEventListener("pageshow", (event) => {
+      if (event.persisted && status.isConnected) location.reload(); // came back to a question left half answered
+    });
 
     function end() {
       over = true;

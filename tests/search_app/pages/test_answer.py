@@ -108,6 +108,29 @@ def test_a_card_shows_its_cited_words_and_where_it_stood() -> None:
     assert ranks_line(trace, known.id).endswith("→ final 1")
 
 
+def test_a_card_does_not_repeat_its_heading() -> None:
+    found = passage(1, "Title heading\n\nThe words below.", title="Title", headings=("Title heading",))
+    trace = replace(
+        over("x", Answer("x", (), "answered")), rankings=(Ranking.of("bm25", "bm25", [(found, 1.0)]),)
+    )
+    assert "".join(p.text for p in cards(trace)[0].pieces) == "The words below."
+    start = found.span[0]
+    heading = Answer("Title [1]", (Citation(1, found.id, (start, start + 5), (0, 5)),), "answered")
+    shown = cards(replace(trace, answer=heading))[0].pieces
+    assert [(p.text, p.cited) for p in shown][:1] == [("Title", True)]
+
+
+def test_quotations_stand_one_below_the_other() -> None:
+    text = "“Half the words.” [1] “And the rest.” [1]"
+    answer = Answer(
+        text, (Citation(1, "x", (40, 44), (1, 16)), Citation(1, "x", (40, 44), (23, 36))), "answered"
+    )
+    html = render_to_string("search/_answer.html", answer_context(over("text", answer)))
+    assert html.count("\n\n“") == 1 and 'class="answer quotes"' in html
+    prose = replace(answer, text=text + " And prose.")
+    assert "\n\n“" not in render_to_string("search/_answer.html", answer_context(over("text", prose)))
+
+
 def test_before_the_answer_the_passages_are_shown() -> None:
     so_far = replace(build(), answer=None)
     html = render_to_string("search/_passages.html", answer_context(so_far))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from search_app.pages.spans import cut, excerpt, merged
+from search_app.pages.spans import cut, excerpt, merged, unwrapped
 
 TEXT = "The hive stays closed until noon. Then it may be opened, briefly, out of the wind."
 
@@ -37,6 +37,19 @@ def test_an_excerpt_keeps_every_cited_word() -> None:
     shown = "".join(piece.text for piece in pieces)
     assert "THE CITED WORDS" in shown and before and after and len(shown) < 260
     assert shown in text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("one line\nthat wrapped", "one line that wrapped"),
+        ("a paragraph\n\n\nand the next", "a paragraph\nand the next"),
+        ("these:\n- one\n- two\n12. three", "these:\n- one\n- two\n12. three"),
+        ("minus\n-5 degrees", "minus -5 degrees"),
+    ],
+)
+def test_only_lines_that_wrapped_are_joined(text: str, shown: str) -> None:
+    assert unwrapped(text) == shown
 
 
 def test_a_short_passage_is_shown_whole() -> None:
