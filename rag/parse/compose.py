@@ -8,8 +8,8 @@ from rag.errors import ParseError
 from rag.parse.base import Heading, ParsedDocument
 from rag.parse.clean import clean, one_line
 
-MAX_CHARACTERS = 20_000_000
-"""Longest text of one document; the fifty longest novels together have about as many."""
+MAX_CHARACTERS = 10_000_000
+"""Longest text of one document: that of about fifteen long novels."""
 MAX_TITLE = 300
 _JUNK_TITLE = re.compile(
     r"(microsoft (word|powerpoint|excel) - .*|powerpoint presentation|untitled.*|document ?\d*|title|"

@@ -13,7 +13,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     memory_bytes: int = 1024 * 2**20
     """Address space of the child, its libraries included (about 120 MiB)."""
     input_bytes: int = 256 * 2**20
-    characters: int = 20_000_000
+    characters: int = 10_000_000
     """Text of one document."""
     open_files: int = 32
     files_per_child: int = 500

@@ -1,6 +1,7 @@
 """Outlook messages: OLE containers with a stream for each property ([MS-OXMSG])."""
 
 import io
+import struct
 from pathlib import PurePosixPath
 
 import olefile
@@ -17,6 +18,9 @@ _SUBJECT, _BODY, _RTF, _HTML = "0037", "1000", "1009", "1013"
 _FIELDS = {"from": "0C1A", "to": "0E04", "cc": "0E03"}
 _ATTACHMENT = "__attach_version1.0_"
 _LONG_NAME, _NAME, _DATA = "3707", "3704", "3701"
+_PROPERTIES: tuple[tuple[str, ...], str] = ((), "__properties_version1.0")
+_CODE_PAGE = 0x3FFD0003
+"""PidTagMessageCodepage, an integer."""
 _MAX_STREAM = 64 * 2**20
 
 
@@ -43,7 +47,7 @@ def _streams(container: olefile.OleFileIO) -> dict[tuple[tuple[str, ...], str], 
     left = _MAX_STREAM
     for path in container.listdir():
         *folders, last = path
-        if last.startswith("__substg1.0_") and len(folders) <= 1:
+        if path == [_PROPERTIES[1]] or (last.startswith("__substg1.0_") and len(folders) <= 1):
             try:
                 content = container.openstream(path).read()
             except (OSError, ValueError, IndexError, TypeError, AttributeError):
@@ -52,7 +56,8 @@ def _streams(container: olefile.OleFileIO) -> dict[tuple[tuple[str, ...], str], 
             left -= len(content)
             if left < 0:
                 raise ParseError("The message is too large when expanded.")
-            found[tuple(folders), last[12:].upper()] = content
+            key = last if path == [_PROPERTIES[1]] else last[12:].upper()
+            found[tuple(folders), key] = content
     return found
 
 
@@ -61,7 +66,17 @@ def _text(streams: dict[tuple[tuple[str, ...], str], bytes], folder: tuple[str, 
     if wide := streams.get((folder, tag + "001F")):
         return wide.decode("utf-16-le", "replace").rstrip("\0")
     narrow = streams.get((folder, tag + "001E"), b"").rstrip(b"\0")
-    return decode(narrow) if narrow else ""
+    return decode(narrow, declared=_code_page(streams)) if narrow else ""
+
+
+def _code_page(streams: dict[tuple[tuple[str, ...], str], bytes]) -> str | None:
+    """Code page of 8-bit strings, from the fixed-length properties of the message."""
+    table = streams.get(_PROPERTIES, b"")[32:]
+    for place in range(0, len(table) - 15, 16):
+        kind, _, value = struct.unpack_from("<III", table, place)
+        if kind == _CODE_PAGE:
+            return f"cp{value}"
+    return None
 
 
 def _body(composer: Composer, streams: dict[tuple[tuple[str, ...], str], bytes]) -> None:

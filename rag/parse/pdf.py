@@ -12,7 +12,7 @@ from rag.parse.base import ParsedDocument
 from rag.parse.clean import one_line
 from rag.parse.compose import Composer
 from rag.parse.package import ENCRYPTED
-from rag.parse.pdf_lines import Block, Line, lines_of, paragraphs, raw_text, words_of
+from rag.parse.pdf_lines import BOLD, Block, Line, lines_of, paragraphs, raw_text, words_of
 
 SUFFIXES = (".pdf",)
 MAX_PAGES = 5_000
@@ -24,10 +24,12 @@ _PASSWORD_CODE = 4
 """FPDF_ERR_PASSWORD of fpdfview.h."""
 _HEADING_RATIO = 1.12
 _MAX_HEADING = 150
+_DEEPEST = 6
 _MAX_SHARE = 0.25
 """When more of the text than this would be headings, type size says nothing."""
 _BULLET = re.compile(r"[•‣▪◦●○∙]\s*")
 _BULLET_LINES = re.compile(r"\n(?=[•‣▪◦●○∙])")
+_SECTION_NUMBER = re.compile(r"\d{1,2}(\.\d{1,2}){0,3}\.?(?=\s)")
 _INFO = {"Author": "author", "Subject": "subject", "CreationDate": "created", "ModDate": "modified"}
 
 
@@ -55,19 +57,22 @@ def _read(document: pdfium.PdfDocument, name: str) -> ParsedDocument:
     if not any(pages):
         raise ParseError(SCAN.format(pages="a page" if number == 1 else f"{number} pages"))
     outline = _outline(document)
-    sizes = {} if outline else _heading_sizes(pages)
+    styles = _Styles(pages)
+    headings = None if outline else styles
+    title = ""
     composer = Composer()
     for index, page in enumerate(pages):
         composer.page()
         blocks = list(paragraphs(page))
+        title = title or (styles.title(blocks) if index == 0 else "")
         if len(blocks) > 1 and blocks[-1].text == str(index + 1):
             blocks.pop()  # The number at the foot of the page.
         for block in blocks:
-            _add(composer, block, index, outline, sizes)
+            _add(composer, block, index, outline, headings)
     info = document.get_metadata_dict(skip_empty=True)
     return composer.finish(
         name,
-        title=info.get("Title", ""),
+        title=info.get("Title") or title,
         metadata={_INFO[key]: value for key, value in info.items() if key in _INFO},
     )
 
@@ -77,7 +82,7 @@ def _add(
     block: Block,
     page: int,
     outline: dict[tuple[int, str], int],
-    sizes: dict[float, int],
+    styles: "_Styles | None",
 ) -> None:
     """Append a block as a heading, as a heading with a paragraph after it, or as a paragraph."""
     first, _, rest = block.text.partition("\n")
@@ -88,8 +93,8 @@ def _add(
                 composer.heading(head, level)
                 composer.paragraph(tail)
                 return
-    level = sizes.get(block.size, 0)
-    if level and len(block.text) <= _MAX_HEADING and any(map(str.isalpha, block.text)):
+    level = styles.level(block) if styles and any(map(str.isalpha, block.text)) else 0
+    if level:
         composer.heading(block.text, level)
     else:
         _paragraph(composer, block.text)
@@ -144,17 +149,46 @@ def _outline(document: pdfium.PdfDocument) -> dict[tuple[int, str], int]:
     return found
 
 
-def _heading_sizes(pages: list[list[Line]]) -> dict[float, int]:
-    """Type sizes clearly above that of most characters, to heading levels; none when they are common."""
-    counts: Counter[float] = Counter()
-    for page in pages:
-        for line in page:
-            counts[line.size] += len(line.text)
-    body = counts.most_common(1)[0][0]
-    large = sorted((size for size in counts if size >= body * _HEADING_RATIO), reverse=True)
-    if sum(counts[size] for size in large) > _MAX_SHARE * counts.total():
-        return {}
-    return {size: min(level, 6) for level, size in enumerate(large, 1)}
+class _Styles:
+    """How headings look where no bookmarks say it: larger than most characters, or bold and alone."""
+
+    def __init__(self, pages: list[list[Line]]) -> None:
+        sizes: Counter[float] = Counter()
+        weights: Counter[int] = Counter()
+        for line in (line for page in pages for line in page):
+            sizes[line.size] += len(line.text)
+            weights[line.weight] += len(line.text)
+        self._size, self._weight = sizes.most_common(1)[0][0], weights.most_common(1)[0][0]
+        total = sizes.total()
+        large = sorted((size for size in sizes if size >= self._size * _HEADING_RATIO), reverse=True)
+        if sum(sizes[size] for size in large) > _MAX_SHARE * total:
+            large = []
+        self._levels = {size: min(level, _DEEPEST) for level, size in enumerate(large, 1)}
+        bold = sum(count for weight, count in weights.items() if weight > BOLD * self._weight)
+        self._bold = bold <= _MAX_SHARE * total
+
+    def level(self, block: Block) -> int:
+        """Level of a block that looks like a heading, else 0."""
+        if len(block.text) > _MAX_HEADING or block.text.endswith((".", ",", ";", ":")):
+            return 0
+        if level := self._levels.get(block.size):
+            return level
+        bold = self._bold and block.weight > BOLD * self._weight and block.size >= self._size
+        below = len(self._levels) + 1 + _numbered(block.text)
+        return min(below, _DEEPEST) if bold and block.text.count("\n") <= 1 else 0
+
+    def title(self, blocks: list[Block]) -> str:
+        """The largest block of the first page, if it is larger than text."""
+        found = max(blocks, key=lambda block: block.size, default=None)
+        return (
+            found.text if found and self._levels.get(found.size) and len(found.text) <= _MAX_HEADING else ""
+        )
+
+
+def _numbered(text: str) -> int:
+    """Dots inside the number of a heading: 1 for `3.2 Training`."""
+    match = _SECTION_NUMBER.match(text)
+    return match[0].rstrip(".").count(".") if match else 0
 
 
 def _key(text: str) -> str:

@@ -214,7 +214,7 @@ class _Child:
                         if wanted > self._limits.answer_bytes:
                             raise _TooLong
                     if len(incoming) == wanted:
-                        return wire.decode(bytes(memoryview(incoming)[wire.HEADER.size :]))
+                        return wire.decode(memoryview(incoming)[wire.HEADER.size :])
                 if time.monotonic() >= deadline:
                     raise _TimedOut
 

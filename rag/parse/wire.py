@@ -51,7 +51,7 @@ def encode(answer: Answer) -> bytes:
     return HEADER.pack(len(body)) + body
 
 
-def decode(body: bytes) -> Answer:
+def decode(body: memoryview) -> Answer:
     """Raises `msgspec.DecodeError` when a broken child sent something else."""
     answer: Answer = _decoder.decode(body)
     return answer

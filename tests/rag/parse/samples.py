@@ -252,22 +252,24 @@ def rtf() -> bytes:
 
 
 def pdf(*pages: list[tuple[float, str]]) -> bytes:
-    """Pages of (type size, line), written from the top; letters are those of Latin-1."""
+    """Pages of (type size, line), written from the top in windows-1252; a line after `**` is bold."""
     objects: list[bytes] = [
         b"<</Type/Catalog/Pages 2 0 R>>",
         b"<</Type/Pages/Count %d/Kids[%s]>>"
-        % (len(pages), b" ".join(b"%d 0 R" % (4 + 2 * n) for n in range(len(pages)))),
+        % (len(pages), b" ".join(b"%d 0 R" % (5 + 2 * n) for n in range(len(pages)))),
         b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica/Encoding/WinAnsiEncoding>>",
+        b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica-Bold/Encoding/WinAnsiEncoding>>",
     ]
     for number, lines in enumerate(pages):
         content, y = b"", 760.0
         for size, line in lines:
             y -= size * (1.2 if line else 1)
             escaped = line.replace("\\", r"\\").replace("(", r"\(").replace(")", r"\)").encode("cp1252")
-            content += b"BT /F1 %f Tf 72 %f Td (%s) Tj ET\n" % (size, y, escaped)
+            font = b"F2" if line.startswith("**") else b"F1"
+            content += b"BT /%s %f Tf 72 %f Td (%s) Tj ET\n" % (font, size, y, escaped.removeprefix(b"**"))
         objects.append(
-            b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Resources<</Font<</F1 3 0 R>>>>"
-            b"/Contents %d 0 R>>" % (5 + 2 * number)
+            b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Resources<</Font<</F1 3 0 R/F2 4 0 R>>>>"
+            b"/Contents %d 0 R>>" % (6 + 2 * number)
         )
         objects.append(b"<</Length %d>>stream\n%s\nendstream" % (len(content), content))
     out, places = b"%PDF-1.4\n", []

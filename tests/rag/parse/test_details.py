@@ -1,5 +1,7 @@
 """Details of single formats that the contract does not reach."""
 
+import struct
+
 import pytest
 
 from rag.parse import select
@@ -157,3 +159,23 @@ def test_a_bold_line_set_off_on_a_slide_is_a_heading() -> None:
     )
     document = select.parse(samples.presentation([samples.slide_shape("body", line)]), "a.pptx")
     assert [(h.level, h.text) for h in document.headings] == [(3, "Fees")]
+
+
+def test_outlook_strings_are_in_the_message_code_page() -> None:
+    table = bytes(32) + struct.pack("<IIQ", 0x3FFD0003, 6, 1251)
+    data = samples.ole(
+        {
+            "__properties_version1.0": table,
+            "__substg1.0_0037001E": "Порт".encode("cp1251"),
+            "__substg1.0_1000001E": b"Body",
+        }
+    )
+    assert select.parse(data, "a.msg").title == "Порт"
+
+
+def test_pdf_headings_by_weight_and_number() -> None:
+    body = [(10.0, "Plain words of the text run here.")] * 20
+    page = [(20.0, "The whole quay"), (10.0, ""), (10.0, "**3.1 Fees"), (10.0, ""), *body]
+    document = select.parse(samples.pdf(page), "a.pdf")
+    assert document.title == "The whole quay"
+    assert [(h.level, h.text) for h in document.headings] == [(1, "The whole quay"), (3, "3.1 Fees")]
