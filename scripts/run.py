@@ -1,7 +1,7 @@
 """From a prepared `.venv` to an open application with the handbook indexed and one question answered.
 
-Every step is a command that a person could type; this file only puts them in order, and ends the
-server with itself. Standard library only.
+The server starts beside `scripts.prepare`, which runs the commands, and ends with this script.
+Standard library only.
 """
 
 import contextlib
@@ -14,23 +14,12 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
 from pathlib import Path
 
-from scripts.setup import ROOT, VENV, read_stamp, say
+from scripts.setup import ROOT, VENV, model_dir, read_stamp, say
 
-COLLECTION = "handbook"
-QUESTION = "What happens to my answer when the reranker runs out of time?"
 WAIT_S = 60
 PR_SET_PDEATHSIG = 1
-
-
-def data_dir() -> Path:
-    return Path(os.environ.get("SIEVE_DATA_DIR") or ROOT / "var").absolute()
-
-
-def model_dir() -> Path:
-    return Path(os.environ.get("SIEVE_MODEL_DIR") or data_dir() / "models").absolute()
 
 
 def disk_bytes(folder: Path) -> int:
@@ -61,22 +50,6 @@ def check_free(port: int) -> None:
                 f"Port {port} is taken by another program. Choose another one: "
                 f"make run PORT={port % 65535 + 1}"
             ) from None
-
-
-def manage(*arguments: str, capture: bool = False) -> str:
-    """Run a management command; its output goes to the terminal, or is given back."""
-    command = [sys.executable, "manage.py", *arguments]
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE if capture else None, text=True)
-    if done.returncode:
-        if done.stdout:
-            say(done.stdout.rstrip())
-        raise SystemExit(f"manage.py {arguments[0]} failed; the reason stands above.")
-    return done.stdout or ""
-
-
-def handbook() -> list[str]:
-    """The pages, without the pictures beside them."""
-    return [str(page.relative_to(ROOT)) for page in sorted(ROOT.glob("docs/*.md"))] + ["docs/decisions"]
 
 
 def die_with_parent() -> None:
@@ -118,19 +91,18 @@ def wait_until_it_answers(server: subprocess.Popen[bytes], port: int) -> None:
     raise SystemExit(f"The web server did not answer within {WAIT_S} s.")
 
 
-def summary(port: int, began: float, first_admin: Sequence[str]) -> str:
+def summary(port: int, began: float) -> str:
     environment, models = disk_bytes(VENV), disk_bytes(model_dir())
     stamp = read_stamp()
     lines = [
         f"Open http://127.0.0.1:{port}/   admin: http://127.0.0.1:{port}/admin/",
-        *first_admin,
         f"Ready after {time.time() - began:.1f} s. On disk: environment {environment / 1e6:.0f} MB, "
         f"models {models / 1e6:.0f} MB, together {(environment + models) / 1e6:.0f} MB.",
     ]
-    if "downloaded_bytes" in stamp:
-        lines.append(
-            f"Packages downloaded when .venv was made: {float(stamp['downloaded_bytes']) / 1e6:.0f} MB."
-        )
+    downloads = [f"{float(stamp.get('downloaded_bytes', 0)) / 1e6:.0f} MB of packages"]
+    if "model_bytes" in stamp:
+        downloads.append(f"about {float(stamp['model_bytes']) / 1e6:.0f} MB of models")
+    lines.append(f"Downloaded, when it was set up: {' and '.join(downloads)}.")
     lines.append("Ctrl-C ends it.")
     return "\n".join(lines)
 
@@ -147,16 +119,14 @@ def main() -> None:
         signal.signal(number, interrupted)
     server: subprocess.Popen[bytes] | None = None
     try:
-        say("Preparing the database")
-        manage("migrate", "--verbosity", "0")
         server = start_server(port)
-        first_admin = [line for line in manage("first_admin", capture=True).splitlines() if line.strip()]
-        say(f"Indexing the handbook (docs/) as the collection {COLLECTION!r}")
-        manage("ingest", *handbook(), "--collection", COLLECTION)
+        prepared = subprocess.run(
+            [sys.executable, "-m", "scripts.prepare"], cwd=ROOT, preexec_fn=die_with_parent
+        )
+        if prepared.returncode:
+            raise SystemExit(prepared.returncode)
         wait_until_it_answers(server, port)
-        say(f"\nAsking: {QUESTION}\n")
-        manage("ask", QUESTION, "--collection", COLLECTION)
-        say("\n" + summary(port, began, first_admin))
+        say("\n" + summary(port, began))
         raise SystemExit(server.wait())
     except KeyboardInterrupt:
         say("\nStopping")
