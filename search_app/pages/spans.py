@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 _BREAK = re.compile(r"[ \t]*(\n[ \t\n]*)(?=([-*•–] |\d{1,3}[.)] )?)")
 """A line end, and whether an item of a list follows."""
+_BEGIN = re.compile(r"[.!?]\s+|\n\s*")
+"""The end of a sentence or a line: a good place to begin after."""
 
 
 class Piece(NamedTuple):
@@ -46,8 +48,8 @@ def excerpt(pieces: list[Piece], around: int, limit: int) -> tuple[list[Piece], 
     """The part worth showing beside an answer, and whether something was left out before and after.
 
     With citations: everything between the first and the last, about `around` characters each side, and at
-    least about `limit` in all. Without: about the first `limit` characters. Cut at white
-    space where there is some near.
+    least about `limit` in all. Without: about the first `limit` characters. Cut at a
+    sentence or at white space where there is some near.
     """
     text = "".join(piece.text for piece in pieces)
     first, last, at = None, 0, 0
@@ -81,6 +83,9 @@ def unwrapped(text: str) -> str:
 def _cut_before(text: str, at: int) -> int:
     if at <= 0:
         return 0
+    begin = _BEGIN.search(text, at, at + 60)
+    if begin:
+        return begin.end()
     space = text.find(" ", at, at + 24)
     return at if space < 0 else space + 1
 

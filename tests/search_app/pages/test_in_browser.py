@@ -1,0 +1,202 @@
+"""The pages in a browser, under the site's own security policy: stream, links, keyboard, width."""
+
+import shutil
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from django.conf import settings
+from django.template.loader import render_to_string
+
+from rag.types import Trace
+from search_app.pages.answer import answer_context
+from search_app.pages.document import document_context
+from search_app.pages.trace import trace_context
+from search_app.sse import event, json_event
+from tests.search_app.pages.build_trace import QUESTION, build
+
+api = pytest.importorskip("playwright.sync_api")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = [pytest.mark.browser, pytest.mark.skipif(not CHROMIUM, reason="no Chromium here")]
+
+STATIC = Path(__file__).resolve().parents[3] / "search_app/static"
+ID = uuid.UUID(int=7)
+TRACE = build()
+ASKED = {"collections": [], "question": QUESTION, "selected": []}
+LONG = "W" * 400
+
+
+def trace_page(trace: Trace) -> str:
+    created = datetime(2026, 11, 21, 10, 42, 7, tzinfo=UTC)
+    return render_to_string(
+        "trace/page.html", trace_context(trace, created=created, username="dana", trace_id=ID)
+    )
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[object]:
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+class Site:
+    """A browser's page that gets everything from here; what the browser complains of is kept."""
+
+    def __init__(self, page: object) -> None:
+        self.page = page
+        self.complaints: list[str] = []
+        self.answers: dict[str, tuple[str, str]] = {}
+        page.on("console", lambda message: self.complaints.append(message.text))
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.route("**/*", self._fulfil)
+
+    def _fulfil(self, route: object) -> None:
+        path = urlsplit(route.request.url).path
+        headers = {"Content-Security-Policy": settings.CONTENT_SECURITY_POLICY}
+        if path.startswith("/static/"):
+            route.fulfill(path=STATIC / path.removeprefix("/static/"), headers=headers)
+            return
+        kind, body = self.answers[path]
+        route.fulfill(body=body, headers=headers | {"Content-Type": f"{kind}; charset=utf-8"})
+
+    def open(self, html: str, **more: tuple[str, str]) -> object:
+        self.answers = {"/": ("text/html", html), **more}
+        self.page.goto("http://sieve.test/")
+        return self.page
+
+
+@pytest.fixture
+def site(chromium: object) -> Iterator[Site]:
+    context = chromium.new_context(viewport={"width": 1280, "height": 900})
+    yield Site(context.new_page())
+    context.close()
+
+
+def stream(*frames: str) -> dict[str, tuple[str, str]]:
+    return {"/ask/stream": ("text/event-stream", "".join(frames))}
+
+
+def test_a_streamed_answer_ends_as_the_stored_one(site: Site) -> None:
+    context = answer_context(TRACE, ID)
+    frames = stream(
+        event("passages", render_to_string("search/_passages.html", context)),
+        json_event("delta", {"text": "<b>Bees</b> "}),
+        event("done", render_to_string("search/_answer.html", context)),
+    )
+    page = site.open(render_to_string("search/ask.html", ASKED), **frames)
+    page.wait_for_selector(".flow-end")
+    stored = render_to_string("search/ask.html", ASKED | context)
+    assert urlsplit(page.url).path == f"/answers/{ID}"
+    said, cards = page.inner_text(".answer"), page.inner_text(".cards")
+    site.open(stored)
+    assert (page.inner_text(".answer"), page.inner_text(".cards")) == (said, cards)
+    assert site.complaints == []
+
+
+def test_a_stream_that_breaks_keeps_the_text_and_the_passages(site: Site) -> None:
+    frames = stream(
+        event("passages", render_to_string("search/_passages.html", answer_context(TRACE))),
+        json_event("delta", {"text": "<b>A closed hive"}),
+        json_event("delta", {"text": " is no neglect."}),
+    )
+    page = site.open(render_to_string("search/ask.html", ASKED), **frames)
+    page.wait_for_selector(".degraded")
+    assert "The connection broke" in page.inner_text(".degraded")
+    assert page.inner_text(".answer") == "<b>A closed hive is no neglect."
+    assert page.locator(".card").count() == 5 and page.locator(".status").count() == 0
+
+
+def test_a_failure_is_said_in_its_own_words(site: Site) -> None:
+    frames = stream(json_event("failed", {"message": "There is no collection <x>."}))
+    page = site.open(render_to_string("search/ask.html", ASKED), **frames)
+    page.wait_for_selector(".degraded")
+    assert "There is no collection <x>." in page.inner_text(".degraded")
+    assert page.locator(".ghost").count() == 0
+
+
+def test_a_citation_and_its_passage_light_each_other(site: Site) -> None:
+    page = site.open(render_to_string("search/ask.html", ASKED | answer_context(TRACE, ID)))
+    page.hover('.cite[data-marker="2"]')
+    assert page.locator(".card.hot").get_attribute("id") == "passage-2"
+    page.focus("#passage-3 h3 a")
+    assert page.locator(".cite.hot").inner_text() == "3"
+    assert page.locator(".claim.hot").count() == 1
+
+
+def test_lines_and_rows_light_each_other_and_the_keyboard_reaches_both(site: Site) -> None:
+    page = site.open(trace_page(TRACE))
+    page.hover("#row-2 th")
+    assert page.locator(".way.hot").get_attribute("data-row") == "2"
+    page.focus("[data-chart]")
+    for _ in range(3):
+        page.keyboard.press("ArrowDown")
+    assert page.locator("tr.hot").get_attribute("id") == "row-3"
+    assert "Final 3" in page.inner_text("[data-readout]")
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.closest('tr').id") == "row-3"
+    assert site.complaints == []
+
+
+def test_pointing_at_a_grey_line_reads_it(site: Site) -> None:
+    page = site.open(trace_page(TRACE))
+    page.locator(".rank-chart").scroll_into_view_if_needed()
+    box = page.locator(".rank-chart").bounding_box()
+    page.mouse.move(box["x"] + box["width"] * 0.3, box["y"] + box["height"] * 0.75)
+    assert page.locator(".way.rest.hot").count() == 1
+    page.mouse.move(2, 2)
+    assert page.locator(".hot").count() == 0
+
+
+def test_the_rows_can_be_narrowed_without_a_script(chromium: object) -> None:
+    context = chromium.new_context(java_script_enabled=False)
+    page = Site(context.new_page()).open(trace_page(TRACE))
+    shown = page.locator("tbody tr[data-row]:visible")
+    first = shown.count()
+    page.click("label[for=rows-all]")
+    assert (first < 30, shown.count()) == (True, 163)
+    page.click("label[for=rows-used]")
+    assert shown.count() == 5
+    context.close()
+
+
+PAGES = {
+    "trace": lambda: trace_page(TRACE),
+    "answer": lambda: render_to_string(
+        "search/ask.html", ASKED | answer_context(TRACE, ID) | {"question": QUESTION + LONG}
+    ),
+    "no answer": lambda: render_to_string(
+        "search/ask.html", ASKED | answer_context(build(answered="no_answer"))
+    ),
+    "ask": lambda: render_to_string("search/ask.html", ASKED | {"question": ""}),
+    "first": lambda: render_to_string("search/ask.html", ASKED | {"question": "", "first_run": True}),
+    "document": lambda: render_to_string(
+        "document/page.html", document_context(LONG, f"{LONG}\n\n{LONG}", [(0, 1, LONG)], [0], (5, 300))
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("width", [380, 1280])
+def test_no_page_is_wider_than_its_window(site: Site, name: str, width: int) -> None:
+    site.page.set_viewport_size({"width": width, "height": 800})
+    page = site.open(PAGES[name]())
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    assert site.complaints == []
+
+
+def test_lines_of_an_answer_hold_about_sixty_six_characters(site: Site) -> None:
+    page = site.open(render_to_string("search/ask.html", ASKED | answer_context(TRACE, ID)))
+    size = page.evaluate(
+        """() => {
+          const answer = document.querySelector(".answer");
+          answer.textContent = "Between two looks three weeks may pass without harm, in spring. ".repeat(25);
+          const lines = answer.getBoundingClientRect().height / parseFloat(getComputedStyle(answer).lineHeight);
+          return answer.textContent.length / lines;
+        }"""
+    )
+    assert 58 <= size <= 74
