@@ -30,10 +30,10 @@ test-browser: setup-dev ## Run the tests in a real Chromium
 	@$(PY) -m pytest -m browser $(ARGS) || [ $$? -eq 5 ]
 
 lint: setup-dev ## Check style, types and that imports only go down
-	@.venv/bin/ruff check .
-	@.venv/bin/ruff format --check .
-	@.venv/bin/mypy
-	@.venv/bin/lint-imports
+	@status=0; \
+	for check in "ruff check ." "ruff format --check ." mypy lint-imports; do \
+		echo "$$check"; .venv/bin/$$check || status=1; \
+	done; exit $$status
 
 format: setup-dev ## Let ruff mend and format
 	@.venv/bin/ruff check --fix .
