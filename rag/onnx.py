@@ -132,3 +132,8 @@ def tokenizer(file: Path, *, max_tokens: int | None, only_second: bool = False) 
         strategy = "only_second" if only_second else "longest_first"
         loaded.enable_truncation(max_tokens, strategy=strategy)
     return loaded
+
+
+def plain(text: str) -> str:
+    """The same number of characters, without halves of surrogate pairs, which no tokenizer takes."""
+    return text.encode("utf-8", "replace").decode("utf-8")

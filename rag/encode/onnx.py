@@ -13,8 +13,8 @@ import numpy as np
 
 from rag.codes import SCHEME
 from rag.encode.base import Encoding, Floats
-from rag.errors import EncoderUnavailable
-from rag.onnx import OnnxModel, batches, in_parallel, tokenizer
+from rag.errors import EncoderUnavailable, ModelError
+from rag.onnx import OnnxModel, batches, in_parallel, plain, tokenizer
 
 POSITIONS = 512
 """Positions of the models known here, special tokens included."""
@@ -49,6 +49,8 @@ def load(
 
     `digest` is the SHA-256 of `model.onnx`, where it is known already.
     """
+    if name not in RECIPES:
+        raise ModelError(f"It is not known how {name} pools its tokens; known are: {', '.join(RECIPES)}.")
     return OnnxEncoder(
         name,
         directory / "model.onnx",
@@ -120,6 +122,7 @@ class OnnxEncoder:
     def offsets(self, text: str) -> list[tuple[int, int]]:
         # Pieces that begin at line breaks: no token of these models holds white space, and a batch of
         # pieces takes half the time of one long text.
+        text = plain(text)
         cuts = [0]
         while len(text) - cuts[-1] > PIECE and (line := text.find("\n", cuts[-1] + PIECE)) > 0:
             cuts.append(line)
@@ -128,7 +131,7 @@ class OnnxEncoder:
         return [(cut + a, cut + b) for cut, piece in zip(cuts, found, strict=True) for a, b in piece.offsets]
 
     def _encode(self, texts: Sequence[str]) -> Encoding:
-        tokens = self._cutting.encode_batch(list(texts))
+        tokens = self._cutting.encode_batch([plain(text) for text in texts])
         plan = batches([len(text.ids) for text in tokens], self._batch_tokens)
         vectors = np.zeros((len(tokens), self.dimension), np.float32)
         states: list[Floats] = [np.zeros((0, self.dimension), np.float32)] * len(tokens)

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rag.errors import RerankUnavailable
-from rag.onnx import OnnxModel, batches, in_parallel, tokenizer
+from rag.onnx import OnnxModel, batches, in_parallel, plain, tokenizer
 from rag.types import Passage, Scores
 
 POSITIONS = 512
 """Positions of the models known here, special tokens included: what is longer loses its end."""
-MAX_QUERY_CHARS = 2000
-"""A question is cut here, so that a pair keeps room for the passage."""
+MAX_QUERY = 256
+"""Tokens after which a question is cut, so that a pair keeps room for the passage."""
 WINDOW = 16
 """Pairs tokenised at a time."""
 
@@ -55,6 +55,7 @@ class OnnxReranker:
     ) -> None:
         self._model = OnnxModel.load(model_file, output="logits", threads=threads)
         self._tokenizer = tokenizer(tokenizer_file, max_tokens=POSITIONS, only_second=True)
+        self._question = tokenizer(tokenizer_file, max_tokens=MAX_QUERY)
         self._batch_tokens = batch_tokens
         digest = digest or hashlib.sha256(model_file.read_bytes()).hexdigest()
         self.fingerprint = f"{name}:{digest[:12]}:logit"
@@ -72,6 +73,7 @@ class OnnxReranker:
         """
         began = time.monotonic()
         values: list[float | None] = [None] * len(texts)
+        query = self._cut(query)
         late = threading.Event()
         for start in range(0, len(texts), WINDOW):
             if late.is_set() or time.monotonic() >= deadline:
@@ -92,7 +94,7 @@ class OnnxReranker:
         deadline: float,
         late: threading.Event,
     ) -> None:
-        pairs = self._tokenizer.encode_batch([(query[:MAX_QUERY_CHARS], text) for text in texts])
+        pairs = self._tokenizer.encode_batch([(query, plain(text)) for text in texts])
         lengths = [len(pair.ids) for pair in pairs]
         alone = self._batch_tokens <= 1
         plan = [[i] for i in range(len(pairs))] if alone else batches(lengths, self._batch_tokens)
@@ -113,6 +115,11 @@ class OnnxReranker:
             in_parallel(run, len(plan), self._model.threads)
         except RuntimeError as error:
             raise RerankUnavailable("The cross-encoder failed on these passages.") from error
+
+    def _cut(self, query: str) -> str:
+        query = plain(query)
+        tokens = self._question.encode(query)
+        return query[: tokens.offsets[-2][1]] if len(tokens.ids) == MAX_QUERY else query
 
     def _learn(self, tokens: int, seconds: float) -> None:
         """Speed of one thread, as a running mean: it falls when others use the cores."""

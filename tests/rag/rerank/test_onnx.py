@@ -1,0 +1,81 @@
+import time
+
+import pytest
+
+from rag.errors import RerankUnavailable
+from rag.rerank import onnx
+from rag.rerank.onnx import OnnxReranker
+from tests import models
+from tests.contracts.reranker import QUERY, RerankerContract, far
+from tests.rag.build import passage
+
+pytestmark = pytest.mark.models
+
+BERLIN = "how many people live in berlin"
+ABOUT_BERLIN = [
+    "Berlin had a population of 3.5 million registered inhabitants",
+    "How many people live in Munich? Berlin is far from there.",
+    "New York City is famous for the Metropolitan Museum of Art",
+]
+
+
+@pytest.fixture(scope="module")
+def reranker() -> OnnxReranker:
+    return onnx.load(models.CROSS_ENCODER, models.folder(models.CROSS_ENCODER), threads=2)
+
+
+class TestOnnx(RerankerContract):
+    pass
+
+
+def test_known_pairs_have_their_logits(reranker: OnnxReranker) -> None:
+    scores = reranker.score_texts(BERLIN, ABOUT_BERLIN, deadline=far())
+    assert scores.kind == "logit"
+    assert scores.values == pytest.approx([8.67, 2.23, -11.27], abs=0.02)
+
+
+def test_the_title_and_the_headings_are_read_with_the_text(reranker: OnnxReranker) -> None:
+    text = "It had 3.5 million inhabitants."
+    bare, titled = (
+        reranker.score(BERLIN, [passage(text=text, title=title)], deadline=far()).values[0]
+        for title in ("", "Berlin")
+    )
+    assert bare is not None
+    assert titled is not None
+    assert titled > bare + 1
+
+
+def test_a_long_passage_is_cut_and_the_question_is_not(reranker: OnnxReranker) -> None:
+    long = ABOUT_BERLIN[0] + ". " + "This is about something else. " * 500
+    cut = ABOUT_BERLIN[0] + ". " + "This is about something else. " * 100
+    values = reranker.score_texts(BERLIN, [long, cut], deadline=far()).values
+    assert values[0] == pytest.approx(values[1], abs=1e-5)
+
+
+def test_time_that_runs_out_leaves_the_first_ones_scored(reranker: OnnxReranker) -> None:
+    texts = [f"{text} {'and so on ' * 60}" for text in ABOUT_BERLIN * 100]
+    everything = reranker.score_texts(BERLIN, texts[:3], deadline=far()).values
+    began = time.monotonic()
+    values = reranker.score_texts(BERLIN, texts, deadline=began + 0.4).values
+    late_s = time.monotonic() - began - 0.4
+    scored = values.index(None)
+    assert 0 < scored < len(texts)
+    assert set(values[scored:]) == {None}
+    assert values[: min(scored, 3)] == pytest.approx(everything[:scored], abs=1e-5)
+    assert late_s < 0.4, "one passage takes some 20 ms on one core"
+
+
+def test_a_passage_predicted_to_end_too_late_is_not_begun(reranker: OnnxReranker) -> None:
+    began = time.monotonic()
+    with pytest.raises(RerankUnavailable):
+        reranker.score_texts(QUERY, ["word " * 500] * 3, deadline=began + 0.004)
+    assert time.monotonic() - began < 0.2
+
+
+def test_batches_of_a_token_budget_give_nearly_the_same_in_the_same_order() -> None:
+    folder = models.folder(models.CROSS_ENCODER)
+    batched = onnx.load(models.CROSS_ENCODER, folder, batch_tokens=512)
+    texts = [f"{text}{' indeed' * (n % 7)}" for n, text in enumerate(ABOUT_BERLIN * 8)]
+    values = batched.score_texts(BERLIN, texts, deadline=far()).values
+    alone = onnx.load(models.CROSS_ENCODER, folder).score_texts(BERLIN, texts, deadline=far()).values
+    assert values == pytest.approx(alone, abs=1.0)
