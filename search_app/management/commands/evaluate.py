@@ -56,7 +56,7 @@ class Command(SieveCommand):
         for name, spec in specs.items():
             pipeline = pipelines.backends().pipeline(name, spec, index)
             asked = progress(questions, unit="question", label=f"Ask {name}")
-            report = evaluate.measure(pipeline, pipeline.answer, asked, judged, documents)
+            report = evaluate.measure(name, pipeline.answer, asked, judged, documents)
             self._print(judged, report)
             reports.append(report)
         return reports
