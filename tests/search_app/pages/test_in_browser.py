@@ -195,8 +195,8 @@ def test_lines_of_an_answer_hold_about_sixty_six_characters(site: Site) -> None:
         """() => {
           const answer = document.querySelector(".answer");
           answer.textContent = "Between two looks three weeks may pass without harm, in spring. ".repeat(25);
-          const lines = answer.getBoundingClientRect().height / parseFloat(getComputedStyle(answer).lineHeight);
-          return answer.textContent.length / lines;
+          const height = parseFloat(getComputedStyle(answer).lineHeight);
+          return answer.textContent.length / (answer.getBoundingClientRect().height / height);
         }"""
     )
     assert 58 <= size <= 74

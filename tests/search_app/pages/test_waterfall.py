@@ -53,9 +53,8 @@ def test_a_budget_far_beyond_the_end_does_not_squeeze_the_bars() -> None:
 
 
 def test_time_between_the_steps_counts_overlapping_steps_once() -> None:
-    trace = replace(
-        build(), timings=(Timing("bm25", 1, 10), Timing("knn", 1, 20), Timing("fused", 25, 5)), first_ms=None
-    )
+    steps = (Timing("bm25", 1, 20), Timing("knn", 1, 10), Timing("permit", 15, 2), Timing("fused", 25, 5))
+    trace = replace(build(), timings=steps, first_ms=None)
     assert waterfall.between(trace) == pytest.approx(1 + 4)
 
 
