@@ -4,6 +4,7 @@
 any number of readers in any number of processes.
 """
 
+import sqlite3
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -50,8 +51,10 @@ def open_writer(
     try:
         meta = layout.Meta(encoder_fingerprint, dimension)
         writer = EmbeddedWriter(layout.in_use(root, meta), meta, lock)
-    except BaseException:
+    except BaseException as error:
         lock.release()
+        if isinstance(error, sqlite3.Error):
+            raise IndexCorrupt("The index's rows are damaged. Run: manage.py rebuild") from error
         raise
     try:
         writer.set_languages(languages or {})

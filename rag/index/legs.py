@@ -34,12 +34,10 @@ def bm25(question: str, k: int, allowed: tuple[int, ...], snapshot: Snapshot) ->
         reader, searcher = opened
         present = {number for number in snapshot.counts if snapshot.languages[number] == language}
         asked = present.intersection(allowed)
-        try:
+        with text.reading():
             query = reader.query(question, None if asked == present else sorted(asked))
             if query is not None:
                 legs.append(text.search(searcher, query, k, snapshot.mask(allowed)))
-        except (OSError, ValueError) as error:
-            raise IndexUnavailable("The text index is damaged. Run: manage.py rebuild") from error
     return np.concatenate([slots for slots, _ in legs]), np.concatenate([scores for _, scores in legs])
 
 

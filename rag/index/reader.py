@@ -48,7 +48,7 @@ class EmbeddedReader:
             slots = {
                 slot for leg in found if not isinstance(leg, IndexUnavailable) for slot in leg[0].tolist()
             }
-            passages = rows.passages(connection, sorted(slots))
+            passages = rows.passages(connection, sorted(slots), snapshot.names)
         return tuple(
             Leg(None, leg, *timing)
             if isinstance(leg, IndexUnavailable)

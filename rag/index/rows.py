@@ -6,7 +6,7 @@ vectors, codes and text are on disk before a row names them, and are let go only
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +30,8 @@ CREATE TABLE pending (slot INTEGER PRIMARY KEY);
 # `seq` counts transactions; each touched row carries the one that touched it last, so a reader takes up
 # what changed since. `pending` holds dead slots that the text index may still know.
 
-_PASSAGES = """SELECT slot, id, document_id, version, position,
-    (SELECT name FROM collections WHERE number = collection), title, headings, text, start, stop, page, tokens
-    FROM passages WHERE live AND slot IN"""
+_PASSAGES = """SELECT slot, id, document_id, version, position, collection, title, headings, text, start,
+    stop, page, tokens FROM passages WHERE live AND slot IN"""
 _ADD = """INSERT INTO passages VALUES
     (?, (SELECT seq FROM state), 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 _DEAD = "INSERT OR IGNORE INTO pending SELECT slot FROM passages WHERE live AND document_id = ?"
@@ -47,7 +46,6 @@ def connect(directory: Path) -> sqlite3.Connection:
     uri = (directory / "rows.db").absolute().as_uri() + "?mode=rw"
     connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=10)
     connection.execute("PRAGMA query_only = 1")
-    connection.execute("PRAGMA mmap_size = 1073741824")
     return connection
 
 
@@ -56,20 +54,21 @@ def sequence(connection: sqlite3.Connection) -> int:
     return int(number)
 
 
-def passages(connection: sqlite3.Connection, slots: Sequence[int]) -> dict[int, Passage]:
-    """Slot to passage, without slots that are not live."""
+def passages(
+    connection: sqlite3.Connection, slots: Sequence[int], names: Mapping[int, str]
+) -> dict[int, Passage]:
+    """Slot to passage, without slots that are not live; `names` is number to name of the collections."""
     found: dict[int, Passage] = {}
-    for slot, *of, collection, title, headings, text, start, stop, page, tokens in _rows_in(
-        connection, _PASSAGES, slots
-    ):
+    for slot, *row in _rows_in(connection, _PASSAGES, slots):
+        pid, document, version, position, collection, title, headings, text, start, stop, page, tokens = row
         found[slot] = Passage(
-            id=of[0],
-            document_id=of[1],
-            version=of[2],
-            position=of[3],
-            collection=collection,
+            id=pid,
+            document_id=document,
+            version=version,
+            position=position,
+            collection=names[collection],
             title=title,
-            headings=tuple(json.loads(headings)),
+            headings=() if headings == "[]" else tuple(json.loads(headings)),
             text=text,
             span=(start, stop),
             page=page,

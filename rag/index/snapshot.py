@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from rag.errors import IndexUnavailable
 from rag.index import rows
-from rag.index.text import TextReader
+from rag.index.text import TextReader, reading
 from rag.index.vectors import Arrays
 
 _DEAD = -1
@@ -28,8 +28,8 @@ class Snapshot:
     """The index after its commit number `seq`."""
 
     seq: int
-    numbers: dict[str, int]
-    """Collection to its number."""
+    names: dict[int, str]
+    """Number of a collection to its name."""
     languages: dict[int, str]
     """Number of a collection to its language."""
     collection: NDArray[np.int32]
@@ -43,8 +43,8 @@ class Snapshot:
 
     def allowed(self, collections: Sequence[str]) -> tuple[int, ...]:
         """Numbers of those of these collections that hold anything."""
-        numbers = {self.numbers.get(name, _DEAD) for name in collections}
-        return tuple(sorted(number for number in numbers if self.counts.get(number)))
+        asked = set(collections)
+        return tuple(number for number in sorted(self.counts) if self.names[number] in asked)
 
     def mask(self, allowed: tuple[int, ...]) -> NDArray[np.bool_]:
         """For each slot whether it is a live passage of these collections. Do not write into it."""
@@ -113,7 +113,7 @@ class Store:
         languages = {number: language for _, number, language in found}
         return Snapshot(
             seq=seq,
-            numbers={name: number for name, number, _ in found},
+            names={number: name for name, number, _ in found},
             languages=languages,
             collection=collection,
             counts=counts,
@@ -123,10 +123,9 @@ class Store:
 
     def _searcher(self, language: str) -> tuple[TextReader, tantivy.Searcher] | IndexUnavailable:
         try:
-            if language not in self._text:
-                self._text[language] = TextReader(self.directory, language)
-            return self._text[language], self._text[language].searcher()
-        except (OSError, ValueError) as error:
-            unavailable = IndexUnavailable("The text index is damaged. Run: manage.py rebuild")
-            unavailable.__cause__ = error
-            return unavailable
+            with reading():
+                if language not in self._text:
+                    self._text[language] = TextReader(self.directory, language)
+                return self._text[language], self._text[language].searcher()
+        except IndexUnavailable as error:
+            return error

@@ -7,7 +7,8 @@ their segment is merged, as in Lucene.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ import tantivy
 from numpy.typing import NDArray
 
 from rag.encode.base import Floats
+from rag.errors import IndexUnavailable
 from rag.index.analyzers import analyzer, prepare, terms
 from rag.index.vectors import Slots
 
@@ -22,6 +24,7 @@ MAX_CHARACTERS = 20_000
 MAX_TERMS = 256
 """Of a longer question the first characters, and of those the first distinct terms, are searched."""
 
+_DAMAGE = (OSError, ValueError, TypeError, OverflowError)
 _LUCENE = 2.2
 _HEAP_BYTES = 48_000_000
 _DECIMALS = 4
@@ -42,6 +45,7 @@ def _open(directory: Path, language: str) -> tantivy.Index:
     path.mkdir(exist_ok=True)
     index = tantivy.Index(_SCHEMA, str(path))
     index.register_tokenizer("language", analyzer(language))
+    index.config_reader("manual")  # else every open index opens the files of every commit in the background
     return index
 
 
@@ -83,6 +87,7 @@ class TextWriter:
     def rollback(self) -> None:
         for language in sorted(self._changed):
             self._writers[language].rollback()
+            self._writers[language].garbage_collect_files()
         self._changed.clear()
 
     def close(self) -> None:
@@ -92,20 +97,35 @@ class TextWriter:
 
     def _writer(self, language: str) -> tantivy.IndexWriter:
         if language not in self._writers:
-            self._writers[language] = _open(self._directory, language).writer(_HEAP_BYTES, num_threads=1)
+            with reading():
+                writer = _open(self._directory, language).writer(_HEAP_BYTES, num_threads=1)
+            # A commit that a kill cut off leaves files whose names the next one would choose again.
+            writer.garbage_collect_files()
+            self._writers[language] = writer
         self._changed.add(language)
         return self._writers[language]
 
 
+@contextmanager
+def reading() -> Iterator[None]:
+    """What tantivy raises over damaged files, panics included, becomes `IndexUnavailable`."""
+    try:
+        yield
+    except BaseException as error:
+        # a panic is no Exception, and its class has no other address
+        if isinstance(error, _DAMAGE) or type(error).__name__ == "PanicException":
+            raise IndexUnavailable("The text index is damaged. Run: manage.py rebuild") from error
+        raise
+
+
 class TextReader:
-    """One language of one version. Raises `ValueError` or `OSError` where its files are damaged."""
+    """One language of one version. To be used inside `reading`."""
 
     def __init__(self, directory: Path, language: str) -> None:
         self.language = language
         if not tantivy.Index.exists(str(directory / f"text-{language}")):
             raise OSError(f"the text index for {language} is not there")
         self._index = _open(directory, language)
-        self._index.config_reader("manual")
 
     def searcher(self) -> tantivy.Searcher:
         """What is committed now, and will be seen by this searcher for as long as it lives."""

@@ -4,9 +4,11 @@ Half floats cost 768 bytes a passage at 384 dimensions and move a cosine by abou
 at the sizes one machine serves, reading everything is faster to build, to filter and to trust than a graph.
 """
 
+import errno
 import mmap
 import os
 import zlib
+from io import FileIO
 from pathlib import Path
 
 import numpy as np
@@ -25,30 +27,40 @@ class Appender:
     """Writes vectors and codes at the end of their files. Nothing counts before `sync`."""
 
     def __init__(self, directory: Path, dimension: int) -> None:
-        self._vectors = (directory / "vectors.f16").open("ab")
-        self._codes = (directory / "codes.bin").open("ab")
-        stride = 2 * dimension
-        size = self._vectors.tell()
-        self.next_slot = -(-size // stride)
-        self._vectors.write(b"\0" * (self.next_slot * stride - size))
+        # unbuffered: after a full disk the length of a file says all there is to know
+        self._vectors = (directory / "vectors.f16").open("ab", buffering=0)
+        self._codes = (directory / "codes.bin").open("ab", buffering=0)
+        self._stride = 2 * dimension
+        self.next_slot = 0
+        self.align()
+
+    def align(self) -> None:
+        """Go on behind all that was ever written, torn or not."""
+        size = os.fstat(self._vectors.fileno()).st_size
+        self.next_slot = -(-size // self._stride)
+        _write(self._vectors, b"\0" * (self.next_slot * self._stride - size))
 
     def append(self, vector: Floats, codes: TokenCodes, text: str) -> tuple[int, int, int, int]:
         """Slot, offset and length of the codes, and the checksum of vector, codes and text."""
         data, packed = vector.astype("<f2").tobytes(), codes.to_bytes()
-        slot, offset = self.next_slot, self._codes.tell()
-        self._vectors.write(data)
-        self._codes.write(packed)
+        slot, offset = self.next_slot, os.fstat(self._codes.fileno()).st_size
+        _write(self._vectors, data)
+        _write(self._codes, packed)
         self.next_slot += 1
         return slot, offset, len(packed), checksum(data, packed, text)
 
     def sync(self) -> None:
         for file in (self._vectors, self._codes):
-            file.flush()
             os.fsync(file.fileno())
 
     def close(self) -> None:
         self._vectors.close()
         self._codes.close()
+
+
+def _write(file: FileIO, data: bytes) -> None:
+    if file.write(data) != len(data):
+        raise OSError(errno.ENOSPC, "The disk is full")
 
 
 def checksum(vector: bytes, codes: bytes, text: str) -> int:

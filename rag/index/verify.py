@@ -1,6 +1,9 @@
 """Holds the stores of one version of an index against each other. Reads everything, mends nothing."""
 
+import json
 import sqlite3
+import struct
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -10,7 +13,7 @@ from rag.errors import IndexUnavailable
 from rag.index import rows
 from rag.index.base import IndexReport
 from rag.index.snapshot import Snapshot, Store
-from rag.index.text import slots_in
+from rag.index.text import reading, slots_in
 from rag.index.vectors import checksum
 
 _SHOWN = 5
@@ -19,12 +22,12 @@ _SHOWN = 5
 def verify_version(directory: Path, dimension: int) -> IndexReport:
     """Rows against vectors, token codes and text of the same commit, each live passage exactly once in each.
 
-    Of the text index it is checked which passages it holds, not that every term is right.
+    Passages and vectors carry a checksum of their own, the files of the text index one each.
     """
     try:
         with Store(directory, dimension).read() as (connection, snapshot):
             problems = [*_rows(connection), *_files(connection, snapshot)]
-            found, notes = _text(connection, snapshot)
+            found, notes = _text(directory, connection, snapshot)
             documents = rows.documents(connection)
             return IndexReport(
                 sum(snapshot.counts.values()), len(documents), (*problems, *found), tuple(notes)
@@ -60,7 +63,7 @@ def _files(connection: sqlite3.Connection, snapshot: Snapshot) -> Iterable[str]:
     yield from _sentence("passages have a damaged vector, damaged token codes or damaged text", damaged)
 
 
-def _text(connection: sqlite3.Connection, snapshot: Snapshot) -> tuple[list[str], list[str]]:
+def _text(directory: Path, connection: sqlite3.Connection, snapshot: Snapshot) -> tuple[list[str], list[str]]:
     problems, notes, left_over = [], [], 0
     language_of = np.array(
         [snapshot.languages.get(number, "") for number in range(max(snapshot.languages, default=0) + 2)]
@@ -69,8 +72,12 @@ def _text(connection: sqlite3.Connection, snapshot: Snapshot) -> tuple[list[str]
         if isinstance(opened, IndexUnavailable):
             problems.append(f"The text index for {language} cannot be opened. `rebuild` makes it anew.")
             continue
+        if damaged := damaged_files(directory / f"text-{language}"):
+            problems.extend(_sentence(f"files of the text index for {language} are damaged", damaged))
+            continue
         wanted = np.flatnonzero(language_of[snapshot.collection] == language)
-        held, times = np.unique(slots_in(opened[1]), return_counts=True)
+        with reading():
+            held, times = np.unique(slots_in(opened[1]), return_counts=True)
         live = np.isin(held, wanted)
         left_over += int((~live).sum())
         twice = held[live & (times > 1)]
@@ -86,6 +93,30 @@ def _text(connection: sqlite3.Connection, snapshot: Snapshot) -> tuple[list[str]
     if empty:
         notes.append(f"{empty} slots are no longer in use; `rebuild` frees their space.")
     return problems, notes
+
+
+def damaged_files(directory: Path) -> list[str]:
+    """Files of the committed segments of a tantivy index that differ from the checksum at their end.
+
+    The end is a JSON with the CRC-32 of what comes before it, then its length and 1337, 32 bits each.
+    """
+    damaged = []
+    segments = json.loads((directory / "meta.json").read_text("utf-8"))["segments"]
+    for segment in segments:
+        for path in sorted(directory.glob(segment["segment_id"].replace("-", "") + ".*")):
+            try:
+                data = memoryview(path.read_bytes())
+            except FileNotFoundError:
+                continue  # merged into another one meanwhile
+            try:
+                length, magic = struct.unpack("<II", data[-8:])
+                footer = json.loads(bytes(data[-8 - length : -8]))
+                whole = magic == 1337 and zlib.crc32(data[: -8 - length]) == footer["crc"]
+            except (struct.error, ValueError, KeyError, TypeError):
+                whole = False
+            if not whole:
+                damaged.append(path.name)
+    return damaged
 
 
 def _sentence(what: str, names: list[str]) -> Iterable[str]:

@@ -79,6 +79,7 @@ class EmbeddedWriter:
 
     def write(self, documents: Iterable[EncodedPassages]) -> None:
         """One commit for all these documents, taken one after the other: any number fits into memory."""
+        self._files.align()
         first = self._files.next_slot
         self._rows.begin()
         try:
