@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 
 from rag.errors import ParseError
 from rag.parse.clean import one_line
-from rag.parse.package import read_member
+from rag.parse.package import BAD_ZIP, read_member
 
 SUFFIXES = (".zip",)
 _JUNK = frozenset(("__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini"))
@@ -54,7 +54,7 @@ def _members(
         raise ParseError(f"The archive holds archives more than {limits.depth} deep.")
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
-    except (zipfile.BadZipFile, ValueError, EOFError, OSError, NotImplementedError) as error:
+    except BAD_ZIP as error:
         raise ParseError("The archive is damaged and cannot be opened.") from error
     for info in archive.filelist:
         name = label(info.filename)

@@ -1,6 +1,7 @@
 """Zip containers (Office, OpenDocument, EPUB) read with limits on what they may expand to."""
 
 import io
+import struct
 import zipfile
 import zlib
 from posixpath import join, normpath
@@ -15,6 +16,11 @@ MAX_TOTAL_BYTES = 256 * 2**20
 MAX_RATIO = 200
 """Expanded to compressed; Office XML seldom passes 50. Only looked at above 16 MiB."""
 _RATIO_FROM = 16 * 2**20
+BAD_ZIP = (
+    zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, RuntimeError, ValueError, OverflowError
+)  # fmt: skip
+"""What `zipfile` raises on damaged containers."""
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 ENCRYPTED = "The file is protected by a password. Save a copy without the password and upload that."
 
 
@@ -24,7 +30,7 @@ class Package:
     def __init__(self, data: bytes) -> None:
         try:
             self._zip = zipfile.ZipFile(io.BytesIO(data))
-        except (zipfile.BadZipFile, ValueError, EOFError, OSError, NotImplementedError) as error:
+        except BAD_ZIP as error:
             raise ParseError("The file is damaged: its zip container cannot be opened.") from error
         if len(self._zip.filelist) > MAX_MEMBERS:
             raise ParseError(f"The file holds more than {MAX_MEMBERS:,} parts.")
@@ -54,10 +60,13 @@ def read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, *, limit: int) 
     """At most `limit` bytes; what the directory claims is not believed."""
     if info.flag_bits & 0x1:
         raise ParseError(ENCRYPTED)
+    if info.compress_type not in _METHODS:
+        # LZMA streams may claim gigabytes for their dictionary before the first byte comes out.
+        raise ParseError(f"Its part {info.filename[:100]!r} is packed by a method that is not read.")
     try:
         with archive.open(info) as stream:
             data = stream.read(limit + 1)
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+    except BAD_ZIP as error:
         raise ParseError(f"The file is damaged: its part {info.filename[:100]!r} cannot be read.") from error
     too_dense = len(data) > _RATIO_FROM and len(data) > MAX_RATIO * max(1, info.compress_size)
     if len(data) > limit or too_dense:

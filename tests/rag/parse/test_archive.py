@@ -1,6 +1,8 @@
 """Zip archives: members come out one by one, labels are never paths, limits hold."""
 
+import contextlib
 import io
+import random
 import zipfile
 
 import pytest
@@ -71,3 +73,21 @@ def test_a_bomb_is_not_expanded() -> None:
 def test_refuses_what_is_no_archive() -> None:
     with pytest.raises(ParseError, match="damaged"):
         list(members(b"PK\x03\x04 not really"))
+
+
+def test_other_packing_methods_are_refused() -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("a.txt", "one")
+    assert "method" in str(dict(members(buffer.getvalue()))["a.txt"])
+
+
+def test_damage_anywhere_is_a_reason() -> None:
+    whole = zipped({"a.txt": "one" * 50, "b/c.txt": "two"})
+    source = random.Random(3)
+    for _ in range(2000):
+        changed = bytearray(whole)
+        for _ in range(source.randint(1, 8)):
+            changed[source.randrange(len(changed))] = source.randrange(256)
+        with contextlib.suppress(ParseError):
+            list(members(bytes(changed)))
