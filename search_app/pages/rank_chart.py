@@ -7,19 +7,15 @@ the chart can be read in black and white.
 """
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 from itertools import pairwise
-from typing import Literal
 
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 
-from rag.types import STAGES, Passage, Trace
-from search_app.pages.words import SCALE_NAMES, STAGE_MEANINGS, STAGE_NAMES, path_of, shorten
-
-Fate = Literal["rose", "stayed", "pushed", "rest"]
-"""Into the context from below the fused top, there all along, out of the fused top, none of these."""
+from rag.types import Trace
+from search_app.pages.rank_lines import Column, Line, columns, cutoff, legend, lines
+from search_app.pages.words import path_of, shorten
 
 WIDTH = 1160.0
 TOP = 66.0
@@ -37,97 +33,6 @@ def y_of(rank: int) -> float:
     if rank <= LINEAR_TO:
         return TOP + (rank - 1) * LINEAR_STEP
     return TOP + (LINEAR_TO - 1) * LINEAR_STEP + DECADE * math.log10(rank / LINEAR_TO)
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A stage: passage id to rank, and one line on how many there are. `ran` is False where it failed."""
-
-    key: str
-    name: str
-    note: str
-    ranks: Mapping[str, int]
-    foot: str
-    ran: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A passage's way: `(column, rank)` for each stage that ranked it, in order of columns."""
-
-    number: int
-    passage: Passage
-    fate: Fate
-    points: tuple[tuple[int, int], ...]
-    cited: bool
-
-
-def cutoff(trace: Trace) -> int:
-    """How many passages the spec hands to the generator."""
-    context = trace.spec.get("context")
-    top = context.get("top") if isinstance(context, Mapping) else None
-    return top if isinstance(top, int) else len(trace.context) or 5
-
-
-def fates(trace: Trace) -> dict[str, Fate]:
-    """Passage id to what became of it between the fused order and the context, for those that matter."""
-    fused, top = trace.ranking("fused"), cutoff(trace)
-    before = {p.id for p in fused.passages[:top]} if fused else set()
-    after = {c.passage_id for c in trace.context} or {c.passage.id for c in trace.final[:top]}
-    if not fused:
-        return dict.fromkeys(after, "stayed")
-    fate: dict[str, Fate] = {}
-    for pid in before | after:
-        fate[pid] = "pushed" if pid not in after else "stayed" if pid in before else "rose"
-    return fate
-
-
-def columns(trace: Trace) -> list[Column]:
-    """The stages that ran, those that should have, and the answer where there is a context."""
-    failed = {skip.stage for skip in trace.skipped if skip.failed}
-    result = []
-    for stage in STAGES:
-        ranking = trace.ranking(stage)
-        if ranking is not None:
-            note = SCALE_NAMES.get(ranking.kind, ranking.kind) if stage == "fused" else STAGE_MEANINGS[stage]
-            foot = _foot(stage, len(ranking), trace.asked.get(stage, len(ranking)))
-            result.append(Column(stage, STAGE_NAMES[stage], note, ranking.ranks(), foot))
-        elif stage in failed:
-            result.append(Column(stage, STAGE_NAMES[stage], STAGE_MEANINGS[stage], {}, "left out", ran=False))
-    if trace.context:
-        cited = {c.passage_id for c in trace.answer.citations} if trace.answer else set()
-        markers = {c.passage_id: c.marker for c in trace.context}
-        foot = f"{len(markers)} used, {len(cited & markers.keys())} cited"
-        result.append(Column("answer", STAGE_NAMES["answer"], "passage number", markers, foot))
-    return result
-
-
-def _foot(stage: str, number: int, asked: int) -> str:
-    match stage:
-        case "bm25" | "knn":
-            return f"{number:,} found"
-        case "fused":
-            return f"{number:,} different"
-        case "late" | "reranked":
-            return f"{number:,} of {asked:,} scored"
-        case _:
-            return f"{number:,} in order"
-
-
-def lines(trace: Trace, stages: list[Column]) -> list[Line]:
-    """One line per passage, in the final order; `number` is the passage's row in the table, from 1."""
-    fate, passages = fates(trace), trace.passages
-    cited = {c.passage_id for c in trace.answer.citations} if trace.answer else set()
-    return [
-        Line(
-            number,
-            passages[pid],
-            fate.get(pid, "rest"),
-            tuple((i, column.ranks[pid]) for i, column in enumerate(stages) if pid in column.ranks),
-            pid in cited,
-        )
-        for number, pid in enumerate(trace.movements(), start=1)
-    ]
 
 
 def x_positions(number: int) -> list[float]:
@@ -206,18 +111,6 @@ def draw(trace: Trace, *, texts_visible: bool = True) -> SafeString:
     parts.extend(_labels(drawn, stages, xs, names))
     parts.append("</svg>")
     return mark_safe("".join(parts))  # noqa: S308 - built here, texts escaped
-
-
-def legend(trace: Trace) -> list[tuple[Fate, int]]:
-    """How many lines there are of each colour."""
-    fate = list(fates(trace).values())
-    rest = len(trace.movements()) - len(fate)
-    return [
-        ("rose", fate.count("rose")),
-        ("stayed", fate.count("stayed")),
-        ("pushed", fate.count("pushed")),
-        ("rest", rest),
-    ]
 
 
 def _describe(trace: Trace, stages: list[Column]) -> str:

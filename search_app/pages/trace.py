@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from rag.types import Trace
-from search_app.pages import answer, rank_chart, trace_table, waterfall
+from search_app.pages import answer, rank_chart, rank_lines, trace_table, waterfall
 from search_app.pages.links import answer_url
 from search_app.pages.words import count, milliseconds
 
@@ -24,7 +24,7 @@ def trace_context(
 ) -> dict[str, Any]:
     """The context of `trace/page.html`. Without `texts_visible` passages appear by id only."""
     limit = waterfall.budget(trace)
-    fate = dict(rank_chart.legend(trace))
+    fate = dict(rank_lines.legend(trace))
     segments = answer.segments(trace.answer) if trace.answer else []
     said, supported = answer.support(segments)
     rows = trace_table.rows(trace, texts_visible=texts_visible)
@@ -53,7 +53,7 @@ def trace_context(
         "budget_unused": bool(limit and limit.ends > 1.5 * max(trace.total_ms, 1.0)),
         "rank_chart": rank_chart.draw(trace, texts_visible=texts_visible),
         "fates": fate,
-        "top": rank_chart.cutoff(trace),
+        "top": rank_lines.cutoff(trace),
         "used": len(trace.context),
         "stage_heads": trace_table.heads(trace),
         "rows": rows,
@@ -68,7 +68,7 @@ def trace_context(
 def tiles(trace: Trace) -> list[tuple[str, str]]:
     """The headline numbers: what it is and, in a few words, what was counted."""
     result = [(milliseconds(trace.total_ms), _first(trace))]
-    fate, top = dict(rank_chart.legend(trace)), rank_chart.cutoff(trace)
+    fate, top = dict(rank_lines.legend(trace)), rank_lines.cutoff(trace)
     if trace.ranking("fused") and len(trace.rankings) > 1:
         said = f"{'passage' if fate['rose'] == 1 else 'passages'} brought into the top {top} after fusion"
         result.append((f"+{fate['rose']}", said))

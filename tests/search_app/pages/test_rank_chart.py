@@ -11,15 +11,13 @@ from search_app.pages import rank_chart
 from search_app.pages.rank_chart import (
     DECADE,
     LINEAR_STEP,
-    columns,
     dodge,
-    fates,
-    lines,
     spread,
     strokes,
     x_positions,
     y_of,
 )
+from search_app.pages.rank_lines import columns, fates, legend, lines
 from tests.search_app.pages.build_trace import SPEC, build, passage
 
 
@@ -84,7 +82,7 @@ def test_a_passage_that_one_leg_did_not_find_starts_late() -> None:
 def test_colour_says_what_the_stages_after_fusion_did() -> None:
     trace = tiny({"fused": [1, 2, 3, 4], "final": [1, 3, 2, 4]}, [1, 3])
     assert fates(trace) == {passage(1).id: "stayed", passage(3).id: "rose", passage(2).id: "pushed"}
-    assert rank_chart.legend(trace) == [("rose", 1), ("stayed", 1), ("pushed", 1), ("rest", 1)]
+    assert legend(trace) == [("rose", 1), ("stayed", 1), ("pushed", 1), ("rest", 1)]
 
 
 def test_a_dropped_passage_of_the_top_is_pushed_out() -> None:
