@@ -58,7 +58,7 @@ def _members(
         raise ParseError("The archive is damaged and cannot be opened.") from error
     for info in archive.filelist:
         name = label(info.filename)
-        if info.is_dir() or not name or _JUNK & set(name.split("/")):
+        if not name or info.is_dir() or _JUNK & set(name.split("/")):
             continue
         left.members -= 1
         if left.members < 0:
