@@ -10,23 +10,22 @@ leaves index entries that are not current, which the next run sweeps out before 
 import hashlib
 import logging
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from django.db import connection, transaction
-from django.utils import timezone
 
 from rag.encode.base import Encoder
 from rag.errors import ParseError
-from rag.index.base import EncodedPassages, IndexReader, IndexWriter
+from rag.index.base import IndexReader, IndexWriter
 from rag.parse.base import ParsedDocument
 from rag.spec import SplitSpec
 from rag.split import split
-from rag.types import Passage
 from search_app.ahead import Ahead
 from search_app.encoding import RememberingEncoder
-from search_app.models import Collection, Document, DocumentVersion, PassageRow
+from search_app.ingest_results import Encoded, Failed, Parsed, Report, Row, Seen, Unchanged
+from search_app.ingest_rows import store_versions, update_document
+from search_app.models import Collection, Document
 from search_app.sources import Reader, Source
 
 log = logging.getLogger(__name__)
@@ -41,85 +40,6 @@ ENCODED_TOGETHER = 32
 NO_TEXT = "The file has no text."
 
 Parse = Callable[[bytes, str], ParsedDocument]
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """What the database knew of a document when the run began."""
-
-    id: int
-    version: int
-    intact: bool
-    """Indexed, and the index holds it: with the same content and recipe there is nothing to do."""
-    content_hash: str
-    recipe: str
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    source: Source
-    row: Row
-    content_hash: str
-    size: int
-
-
-@dataclass(frozen=True, slots=True)
-class Unchanged:
-    seen: Seen
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    seen: Seen
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Parsed:
-    seen: Seen
-    document: ParsedDocument
-    passages: tuple[Passage, ...]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Encoded:
-    seen: Seen
-    document: ParsedDocument
-    passages: EncodedPassages
-
-
-@dataclass(slots=True)
-class Report:
-    """What a run did. Each file is counted once: indexed, unchanged or failed."""
-
-    counts: Counter[str] = field(default_factory=Counter)
-    by_format: dict[str, Counter[str]] = field(default_factory=dict)
-    reasons: Counter[str] = field(default_factory=Counter)
-    passages: int = 0
-    swept: int = 0
-    """Index entries that an earlier run, killed, had left without a row."""
-    seconds: float = 0.0
-    encoder_seconds: float = 0.0
-    encoded_passages: int = 0
-    """Passages that went through the encoder; the others had the text of one that did."""
-
-    def add(self, result: Unchanged | Failed | Encoded) -> None:
-        state = type(result).__name__.lower().replace("encoded", "indexed")
-        self.counts[state] += 1
-        self.by_format.setdefault(result.seen.source.format or "-", Counter())[state] += 1
-        if isinstance(result, Failed):
-            self.reasons[result.reason] += 1
-        if isinstance(result, Encoded):
-            self.passages += len(result.passages.passages)
-
-    @property
-    def files(self) -> int:
-        return self.counts.total()
-
-    @property
-    def outside_encoder(self) -> float:
-        """Share of the run during which the encoder did not work, 0 to 1."""
-        return 1 - min(1.0, self.encoder_seconds / self.seconds) if self.seconds else 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,9 +148,9 @@ class Ingest:
         with transaction.atomic():
             ids = [result.seen.row.id for result in encoded]
             alive = set(Document.objects.select_for_update().filter(pk__in=ids).values_list("pk", flat=True))
-            _store([result for result in encoded if result.seen.row.id in alive], self.recipe)
+            store_versions([result for result in encoded if result.seen.row.id in alive], self.recipe)
             for result in failed:
-                _update(result.seen, state=Document.State.FAILED, reason=result.reason)
+                update_document(result.seen, state=Document.State.FAILED, reason=result.reason)
         # Only now: a reader who finds the old version until here is still allowed to show it.
         for result in encoded:
             if result.seen.row.id not in alive:  # deleted by somebody meanwhile
@@ -275,50 +195,6 @@ def _encode(parsed: Sequence[Parsed], encoder: RememberingEncoder) -> Iterator[E
     encoded = encoder.encode([result.passages for result in parsed])
     for result, passages in zip(parsed, encoded, strict=True):
         yield Encoded(result.seen, result.document, passages)
-
-
-def _store(results: Sequence[Encoded], recipe: str) -> None:
-    """Make these versions current, and forget the ones before them."""
-    made = DocumentVersion.objects.bulk_create(_version_row(result) for result in results)
-    PassageRow.objects.bulk_create(
-        PassageRow(
-            version=version,
-            position=p.position,
-            start=p.span[0],
-            end=p.span[1],
-            headings=list(p.headings),
-            page=p.page,
-            tokens=p.tokens,
-        )
-        for version, result in zip(made, results, strict=True)
-        for p in result.passages.passages
-    )
-    for result in results:
-        version = result.passages.version
-        _update(result.seen, state=Document.State.INDEXED, reason="", version=version, recipe=recipe)
-        if result.seen.row.version:
-            DocumentVersion.objects.filter(document=result.seen.row.id, version__lt=version).delete()
-
-
-def _version_row(result: Encoded) -> DocumentVersion:
-    parsed = result.document
-    return DocumentVersion(
-        document_id=result.seen.row.id,
-        version=result.passages.version,
-        title=parsed.title,
-        passage_title=result.passages.passages[0].title,
-        text=parsed.text,
-        headings=[[heading.start, heading.level, heading.text] for heading in parsed.headings],
-        pages=list(parsed.pages),
-        metadata=dict(parsed.metadata),
-    )
-
-
-def _update(seen: Seen, **values: object) -> None:
-    now = timezone.now()
-    Document.objects.filter(pk=seen.row.id).update(
-        content_hash=seen.content_hash, size=seen.size, updated=now, **values
-    )
 
 
 def _durable() -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from rag.parse.select import parse
 from search_app import pipelines, services, sources
-from search_app.ingesting import Ingest, Report
+from search_app.ingest_results import Report
+from search_app.ingesting import Ingest
 
 LIGHT = """
 [encoder]

@@ -8,7 +8,7 @@ from rag.parse.base import ParsedDocument
 from rag.parse.select import parse as parse_file
 from search_app import ingesting, pipelines, selectors
 from search_app.consistency import differences
-from search_app.ingesting import Report
+from search_app.ingest_results import Report
 from search_app.models import Document, DocumentVersion, PassageRow
 
 Run = Callable[..., Report]
@@ -128,7 +128,7 @@ def test_death_between_index_and_database_is_mended_by_the_next_run(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(ingesting, "_store", die)
+        patched.setattr(ingesting, "store_versions", die)
         with pytest.raises(KeyboardInterrupt):
             ingest(folder)
     assert len(held()) == (6 if changed else 3)

@@ -6,7 +6,8 @@ from django.conf import settings
 
 from rag.parse.sandbox import ParserPool
 from search_app import pipelines, services, sources
-from search_app.ingesting import Ingest, Report
+from search_app.ingest_results import Report
+from search_app.ingesting import Ingest
 from search_app.management.base import CommandParser, SieveCommand, progress, table
 
 STATES = ("indexed", "unchanged", "failed")

@@ -4,6 +4,7 @@ from typing import Any
 
 from rag import spec as specs
 from rag.errors import SieveError
+from rag.pipeline import Replay
 from rag.replay import difference
 from search_app import pipelines, selectors
 from search_app.management.base import CommandParser, SieveCommand
@@ -27,7 +28,7 @@ class Command(SieveCommand):
     def run(self, **options: Any) -> None:
         old = selectors.stored_trace(_record(options["trace"]))
         pipeline = pipelines.build(old.pipeline, specs.from_mapping(old.spec))
-        new = pipeline.answer(old.query, stored=old if options["stage"] == "fused" else None)
+        new = pipeline.answer(old.query, replay=Replay(old, from_legs=options["stage"] == "fused"))
         found = difference(old, new)
         for one in found:
             self.say(f"{one.where}: {one.sentence}")
