@@ -41,10 +41,9 @@ format: setup-dev ## Let ruff mend and format
 
 check: lint test ## lint and test
 
-bench: setup-dev ## Run every benchmark; each prints a table and writes var/bench/NAME.json
-	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(PY) "$$file" $(ARGS) || exit 1; done
+bench: bench-road ## Time ingest, search and rerank; a table, and var/bench/road.json
 
-bench-%: setup-dev ## Run benchmarks/%.py alone: make bench-NAME
+bench-%: setup-dev ## Run another benchmark, benchmarks/NAME.py: make bench-NAME
 	@test -f benchmarks/$*.py || { echo "There is no benchmarks/$*.py. There are:" benchmarks/[a-z]*.py; exit 1; }
 	@$(PY) benchmarks/$*.py $(ARGS)
 

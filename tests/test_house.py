@@ -21,7 +21,7 @@ MADE_BY_BROWSER_TEST = {"docs/images/answer.png", "docs/images/trace.png"}
 
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 COMMAND = re.compile(r"manage\.py ([a-z_]+)")
-TARGET = re.compile(r"(?<![\w-])make ([a-z][a-z-]*)")
+TARGET = re.compile(r"(?<![\w-])make ([a-z][a-z_-]*)")
 CODE_SPAN = re.compile(r"```.*?```|`[^`\n]+`|^ {4}[^\n]*$", re.DOTALL | re.MULTILINE)
 MODULE = re.compile(r"^(?:rag|search_app|workers|scripts|tests|docs|benchmarks)/[\w./-]+$")
 
@@ -129,6 +129,12 @@ def test_the_pages_name_only_files_that_exist(page: Path) -> None:
     spans = re.findall(r"`([^`\n]+)`", page.read_text("utf-8"))
     named = {span for span in spans if MODULE.match(span) and "NAME" not in span}
     assert {name for name in named if not (ROOT / name).exists()} == set()
+
+
+def test_every_decision_is_listed() -> None:
+    listed = (ROOT / "docs" / "decisions" / "README.md").read_text("utf-8")
+    records = sorted(path.name for path in (ROOT / "docs" / "decisions").glob("0*.md"))
+    assert [name for name in records if f"]({name})" not in listed] == []
 
 
 def test_the_settings_table_is_whole() -> None:
