@@ -99,9 +99,14 @@ def summary(port: int, began: float) -> str:
         f"Ready after {time.time() - began:.1f} s. On disk: environment {environment / 1e6:.0f} MB, "
         f"models {models / 1e6:.0f} MB, together {(environment + models) / 1e6:.0f} MB.",
     ]
-    downloads = [f"{float(stamp.get('downloaded_bytes', 0)) / 1e6:.0f} MB of packages"]
+    packages = sum(float(size) for name, size in stamp.items() if name.endswith(".lock bytes"))
+    downloads = [f"{packages / 1e6:.0f} MB of packages"]
     if "model_bytes" in stamp:
         downloads.append(f"about {float(stamp['model_bytes']) / 1e6:.0f} MB of models")
+    if "requirements-dev.lock" in stamp:
+        lines.append(
+            "The environment holds the tools of development too: make test or make lint put them there."
+        )
     lines.append(f"Downloaded, when it was set up: {' and '.join(downloads)}.")
     lines.append("Ctrl-C ends it.")
     return "\n".join(lines)

@@ -124,7 +124,7 @@ def ensure_packages(dev: bool) -> None:
         if STAMP.exists():
             STAMP.write_text(json.dumps(stamp), "utf-8")
         downloaded = install(lock)
-        stamp = {**read_stamp(), lock.name: digest(lock), "downloaded_bytes": downloaded}
+        stamp = {**read_stamp(), lock.name: digest(lock), f"{lock.name} bytes": downloaded}
         STAMP.write_text(json.dumps(stamp), "utf-8")
         say(f"  installed in {time.monotonic() - began:.0f} s")
 
