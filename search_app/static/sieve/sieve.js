@@ -151,23 +151,38 @@
       return [line.way, line.nodes, line.label, line.row].filter(Boolean);
     }
 
+    /* The page moving under a resting pointer is no pointing: while the keyboard leads, the pointer is
+       heeded only after it has moved. */
+    let pointer = null;
+    let resting = null;
+    document.addEventListener("pointermove", (event) => {
+      pointer = `${event.clientX} ${event.clientY}`;
+      if (pointer !== resting) resting = null;
+    }, true);
+    const rest = () => {
+      resting = pointer;
+    };
+
     chart.addEventListener("pointermove", (event) => {
+      if (resting) return;
       const label = event.target.closest("[data-row]");
       light(label ? label.dataset.row : nearest(event));
     });
-    chart.addEventListener("pointerleave", () => light(null));
+    chart.addEventListener("pointerleave", () => resting || light(null));
     chart.addEventListener("click", () => go(lit));
     box.addEventListener("mouseover", (event) => {
       const row = event.target.closest("tr[data-row]");
-      if (row) light(row.dataset.row);
+      if (row && !resting) light(row.dataset.row);
     });
-    box.querySelector("tbody").addEventListener("mouseleave", () => light(null));
+    box.querySelector("tbody").addEventListener("mouseleave", () => resting || light(null));
     box.addEventListener("focusin", (event) => {
+      rest();
       const row = event.target.closest("tr[data-row]");
       if (row) light(row.dataset.row);
     });
     box.addEventListener("focusout", () => light(null));
     region.addEventListener("keydown", (event) => {
+      rest();
       const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
       if (step) {
         const next = Math.min(lines.size, Math.max(1, Number(lit ?? 0) + step));

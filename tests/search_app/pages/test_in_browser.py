@@ -133,6 +133,8 @@ def test_lines_and_rows_light_each_other_and_the_keyboard_reaches_both(site: Sit
     page.hover("#row-2 th")
     assert page.locator(".way.hot").get_attribute("data-row") == "2"
     page.focus("[data-chart]")
+    page.keyboard.press("Escape")
+    assert page.locator(".hot").count() == 0
     for _ in range(3):
         page.keyboard.press("ArrowDown")
     assert page.locator("tr.hot").get_attribute("id") == "row-3"
