@@ -4,7 +4,7 @@ Each text is run alone, on one core, and as many texts at the same time as there
 models compute the scale of their activations over everything in a run, so a neighbour or its padding
 moves a logit (by up to 0.5 for the cross-encoder). Alone, an output is a function of the text, which
 replaying a trace stands on, and two texts on two cores are as fast as one batch on both; see
-`docs/decisions/0003-one-text-a-run.md`. `batch_tokens` batches all the same, for models in floats.
+`docs/decisions/0005-one-text-a-run.md`. `batch_tokens` batches all the same, for models in floats.
 """
 
 import os
