@@ -72,6 +72,17 @@ def test_a_passage_predicted_to_end_too_late_is_not_begun(reranker: OnnxReranker
     assert time.monotonic() - began < 0.2
 
 
+def test_one_slow_hour_does_not_end_reranking_for_good() -> None:
+    reranker = onnx.load(models.CROSS_ENCODER, models.folder(models.CROSS_ENCODER))
+    for _ in range(200):
+        reranker._learn(tokens=100, seconds=60.0)
+    values = reranker.score_texts(BERLIN, ABOUT_BERLIN, deadline=time.monotonic() + 5).values
+    assert values[0] == pytest.approx(8.67, abs=0.02)
+    for _ in range(20):
+        reranker.score_texts(BERLIN, ABOUT_BERLIN, deadline=time.monotonic() + 5)
+    assert None not in reranker.score_texts(BERLIN, ABOUT_BERLIN, deadline=time.monotonic() + 5).values
+
+
 def test_batches_of_a_token_budget_give_nearly_the_same_in_the_same_order() -> None:
     folder = models.folder(models.CROSS_ENCODER)
     batched = onnx.load(models.CROSS_ENCODER, folder, batch_tokens=512)
