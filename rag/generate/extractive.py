@@ -8,6 +8,7 @@ says that the documents do not answer. How threshold and margin were chosen stan
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any, Protocol
 
 from rag.errors import GenerationUnavailable, RerankUnavailable
@@ -19,6 +20,10 @@ from rag.types import Answer, Citation, Delta, Passage, Scores, Usage, with_cont
 NO_ANSWER = "The documents do not answer this question."
 MARGIN = 2.0
 """How far below the best sentence, in logits, another one may be and still stand beside it."""
+
+
+FRAGMENT = 12
+"""A sentence of fewer characters and fewer than three words says nothing alone: it is read with the next."""
 
 
 class SentenceScorer(Protocol):
@@ -110,8 +115,21 @@ def _sentences(context: Sequence[Passage]) -> list[_Sentence]:
     """Sentences in the order of the context; one that stands in several passages is taken once."""
     found: dict[str, _Sentence] = {}
     for marker, passage in enumerate(context, start=1):
-        for start, end in sentences(passage.text):
+        for start, end in _whole(passage.text):
             words = " ".join(passage.text[start:end].casefold().split())
             if any(letter.isalnum() for letter in words):
                 found.setdefault(words, _Sentence(marker, passage, start, end))
     return list(found.values())
+
+
+def _whole(text: str) -> Iterator[tuple[int, int]]:
+    """Sentences, with fragments such as the word that a glossary explains joined to what follows in line."""
+    begin: int | None = None
+    spans = sentences(text)
+    for (start, end), after in zip_longest(spans, spans[1:]):
+        begin = start if begin is None else begin
+        fragment = end - begin < FRAGMENT and len(text[begin:end].split()) < 3
+        if fragment and after is not None and "\n" not in text[end : after[0]]:
+            continue
+        yield begin, end
+        begin = None

@@ -11,7 +11,7 @@ from tests.rag.build import passage
 
 QUESTION = "When does the ferry leave in the morning?"
 DOCUMENT = (
-    "Timetable. The ferry leaves at seven in the morning. Dr. Berg <b>keeps</b> the log [2].\n"
+    "This is the timetable. The ferry leaves at seven in the morning. Dr. Berg <b>keeps</b> the log [2].\n"
     "The lighthouse flashes three times at night. It was built in 1859."
 )
 HALF = DOCUMENT.index("The lighthouse")

@@ -111,6 +111,17 @@ def test_the_scorer_reads_the_title_with_each_sentence() -> None:
     ]
 
 
+def test_a_word_and_what_explains_it_are_one_sentence() -> None:
+    scorer = Words()
+    generator = ExtractiveGenerator(scorer, threshold=0.0, max_sentences=3)
+    collect(
+        generator,
+        QUESTION,
+        [passage(text="RRF. A way to fuse rankings. No. Never mind.\nYes.\nIt is so. End.")],
+    )
+    assert scorer.texts == ["RRF. A way to fuse rankings.", "No. Never mind.", "Yes.", "It is so.", "End."]
+
+
 @pytest.mark.parametrize("text", ["", " \n", "--- *** ---"])
 def test_passages_without_a_word_answer_nothing(text: str) -> None:
     answer = collect(words(), QUESTION, [passage(text=text)])[1].answer
