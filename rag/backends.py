@@ -89,7 +89,9 @@ class Backends:
 
     def _load(self, kind: str, backend: str, model: str) -> Any:
         def load() -> Any:
-            return module(kind, backend).load(model, self._model_path(model), threads=self._threads)
+            of = module(kind, backend)
+            files = self._model_path(model) if getattr(of, "NEEDS_MODEL", True) else None
+            return of.load(model, files, threads=self._threads)
 
         return self.once((kind, backend, model), load)
 

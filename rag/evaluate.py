@@ -5,6 +5,7 @@ A collection is a folder in BEIR's layout: `corpus.jsonl` {_id, title, text}, `q
 passage. Only questions with a relevant document count, as in trec_eval.
 """
 
+import dataclasses
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,12 +15,13 @@ from rag.encode.base import Encoder
 from rag.errors import SieveError
 from rag.fuse import rrf
 from rag.index import embedded
-from rag.index.base import EncodedPassages
-from rag.ingest import encode_document
+from rag.ingest import encode
 from rag.measures import ndcg, recall, reciprocal_rank
+from rag.parse import markdown
 from rag.parse.base import ParsedDocument
 from rag.spec import SplitSpec
-from rag.types import Query, Trace
+from rag.split import split
+from rag.types import Passage, Query, Trace
 
 MEASURES: dict[str, Callable[[Sequence[str], Mapping[str, int]], float]] = {
     "nDCG@10": ndcg,
@@ -36,6 +38,7 @@ STEPS = {
 }
 """Which timed steps are the cost of a stage; `rrf` costs what `fused` costs."""
 COLLECTION = "judged"
+MARKDOWN = markdown.SUFFIXES
 GROUP = 256
 """Documents in a commit of the index."""
 FILES = ("corpus.jsonl", "queries.jsonl", "qrels/test.tsv")
@@ -55,12 +58,16 @@ class Judged:
     qrels: dict[str, dict[str, int]]
 
     def documents(self) -> Iterator[tuple[str, ParsedDocument]]:
-        """Document id and text, in file order."""
+        """Document id and text, in file order; a text whose id names a Markdown file is read as one."""
         for number, row in _rows(self.folder / "corpus.jsonl"):
             document, title, text = row.get("_id"), row.get("title") or "", row.get("text")
             if not (isinstance(document, str) and isinstance(title, str) and isinstance(text, str)):
                 raise CollectionError(f"corpus.jsonl line {number}: needs the strings _id, title and text")
-            yield document, ParsedDocument(title=title, text=text)
+            parsed = ParsedDocument(title=title, text=text)
+            if document.endswith(MARKDOWN):
+                read = markdown.parse(text.encode(), document)
+                parsed = dataclasses.replace(read, title=title or read.title)
+            yield document, parsed
 
     def sample(self, limit: int | None) -> list[tuple[str, str]]:
         """At most `limit` judged questions, evenly spread over the file; always the same ones."""
@@ -114,17 +121,18 @@ def build_index(
         root, encoder.fingerprint, encoder.dimension, languages={COLLECTION: language}
     )
     try:
-        waiting: list[EncodedPassages] = []
+        waiting: list[list[Passage]] = []
         for number, (name, parsed) in enumerate(judged.documents()):
-            document = encode_document(
+            passages = split(
                 parsed, document_id=str(number), version=1, collection=COLLECTION, encoder=encoder, spec=spec
             )
-            waiting.append(document)
+            if passages:
+                waiting.append(passages)
             if len(waiting) == GROUP:
-                writer.write(waiting)
+                writer.write(encode(waiting, encoder))
                 waiting.clear()
             yield str(number), name
-        writer.write(waiting)
+        writer.write(encode(waiting, encoder))
     finally:
         writer.close()
 

@@ -48,11 +48,30 @@ Permit = Callable[[Sequence[Passage]], frozenset[str]]
 """Passages → the ids of those that the asker may read at this moment."""
 
 LEGS: tuple[Stage, ...] = ("bm25", "knn")
+RERANK_STAGES: dict[Stage, str] = {"late": "Late interaction", "reranked": "Reranking"}
 NOTHING_FOUND = "No passage was found for this question."
 
 
 def permit_all(passages: Sequence[Passage]) -> frozenset[str]:
     return frozenset(p.id for p in passages)
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """Answer a stored trace's question again, without haste: time decided what was scored only then.
+
+    The cross-encoder scores as many candidates as it did, and no deadline ends anything. With
+    `from_legs` the two legs of the trace stand in for the index, and neither is searched: this is how
+    last week's candidates meet a new reranker.
+    """
+
+    trace: Trace
+    from_legs: bool = False
+
+    @property
+    def scored(self) -> int:
+        """How many candidates the cross-encoder scored; 0 where it scored none."""
+        return self.trace.rerank.scored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,16 +86,13 @@ class Pipeline:
     reranker: Reranker | None = None
     generator: Generator | None = None
 
-    def answer(self, query: Query, permit: Permit = permit_all, stored: Trace | None = None) -> Trace:
-        return fold(self.stream(query, permit, stored))
+    def answer(self, query: Query, permit: Permit = permit_all, replay: Replay | None = None) -> Trace:
+        return fold(self.stream(query, permit, replay))
 
     def stream(
-        self, query: Query, permit: Permit = permit_all, stored: Trace | None = None
+        self, query: Query, permit: Permit = permit_all, replay: Replay | None = None
     ) -> Iterator[Event]:
         """Answer a question, event by event: retrieve, fuse, rerank, blend, pack, generate.
-
-        With `stored`, the legs of that trace stand in for retrieval, and neither leg of the index is
-        searched: this is how last week's candidates meet a new reranker.
 
         Raises `IndexUnavailable` when neither leg can search, and `RerankUnavailable` where the
         spec requires the cross-encoder. Every other loss is a `Skipped` event, and the path goes on.
@@ -84,7 +100,10 @@ class Pipeline:
         clock = Clock()
         yield self._began(query)
         found: list[Ranking] = []
-        retrieved = _again(stored, permit, clock) if stored else self._retrieve(query, permit, clock)
+        if replay and replay.from_legs:
+            retrieved = _again(replay.trace, permit, clock)
+        else:
+            retrieved = self._retrieve(query, permit, clock)
         for event in retrieved:
             if isinstance(event, Ranked):
                 found.append(event.ranking)
@@ -96,7 +115,7 @@ class Pipeline:
         yield Ranked(fused, clock.since("fused", started), len(fused))
 
         final = fused
-        for event in self._rerank(query, found, fused, clock):
+        for event in self._rerank(query, found, fused, clock, replay):
             if isinstance(event, Ranked) and event.ranking.stage == "final":
                 final = event.ranking
             yield event
@@ -104,7 +123,7 @@ class Pipeline:
         started = clock.now()
         passages, context, dropped = pack(final.candidates, self.spec.context)
         yield Packed(context, dropped, clock.since("pack", started))
-        yield from self._generate(query, passages, clock)
+        yield from self._generate(query, passages, clock, patient=replay is not None)
 
     def _began(self, query: Query) -> Began:
         return Began(
@@ -151,11 +170,17 @@ class Pipeline:
         yield Permitted(len(found) - len(allowed), checked)
 
     def _rerank(
-        self, query: Query, found: Sequence[Ranking], fused: Ranking, clock: Clock
+        self,
+        query: Query,
+        found: Sequence[Ranking],
+        fused: Ranking,
+        clock: Clock,
+        replay: Replay | None,
     ) -> Iterator[Event]:
         """Late interaction, then the cross-encoder on the best, under one deadline; then the blend."""
         spec = self.spec
-        deadline = clock.deadline(spec.rerank.budget_ms) if spec.rerank else math.inf
+        patient = replay is not None
+        deadline = clock.deadline(spec.rerank.budget_ms) if spec.rerank and not patient else math.inf
         voices = {str(ranking.stage): ranking.scores() for ranking in found}
         passages = {p.id: p for p in fused.passages}
 
@@ -169,9 +194,11 @@ class Pipeline:
         final = order_so_far(passages, voices, spec.blend)
         spent = clock.now() - started
         if spec.rerank:
-            scored = self._score(
-                "reranked", self.reranker, query, final.top(spec.rerank.depth), deadline, clock
-            )
+            best = final.top(spec.rerank.depth)
+            reached = best.top(replay.scored) if replay and replay.scored else best
+            scored = self._score("reranked", self.reranker, query, reached, deadline, clock)
+            if isinstance(scored, Ranked):
+                scored = dataclasses.replace(scored, asked=len(best))
             yield scored
             started = clock.now()
             if isinstance(scored, Ranked):
@@ -198,24 +225,25 @@ class Pipeline:
         if not ranking.candidates:
             reason = "There was nothing to rerank."
             return Skipped(stage, reason, clock.since(stage, started), failed=False)
+        left_out = f"{RERANK_STAGES[stage]} was left out"
         if reranker is None:
-            return Skipped(
-                stage, f"The {stage} stage has no model on this machine.", clock.since(stage, started)
-            )
+            reason = f"{left_out}: its model is not on this machine."
+            return Skipped(stage, reason, clock.since(stage, started))
         try:
             scores = reranker.score(query.text, ranking.passages, deadline=deadline)
         except Unavailable as error:
-            return Skipped(stage, f"The {stage} stage was left out: {error}", clock.since(stage, started))
-        if len(scores.values) != len(ranking) or any(v is not None and math.isnan(v) for v in scores.values):
-            reason = (
-                f"The {stage} stage was left out: its model gave a wrong number of scores, or none at all."
-            )
+            return Skipped(stage, f"{left_out}: {error}", clock.since(stage, started))
+        unusable = [v for v in scores.values if v is not None and not math.isfinite(v)]
+        if unusable or len(scores.values) != len(ranking):
+            reason = f"{left_out}: its model gave scores that cannot be used."
             return Skipped(stage, reason, clock.since(stage, started))
         given = zip(ranking.passages, scores.values, strict=True)
         own = Ranking.of(stage, scores.kind, ((p, v) for p, v in given if v is not None))
         return Ranked(own, clock.since(stage, started, scores.compute_ms), len(ranking))
 
-    def _generate(self, query: Query, passages: Sequence[Passage], clock: Clock) -> Iterator[Event]:
+    def _generate(
+        self, query: Query, passages: Sequence[Passage], clock: Clock, *, patient: bool
+    ) -> Iterator[Event]:
         spec, started = self.spec.generate, clock.now()
         if spec is None:
             return

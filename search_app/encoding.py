@@ -38,10 +38,10 @@ class RememberingEncoder:
         passages = [p for document in documents for p in document]
         new = list({p.search_text: p for p in passages if p.search_text not in self._known}.values())
         began = time.monotonic()
-        made = encode_passages(new, self._encoder, document_id="", version=0)
+        vectors, codes = encode_passages(new, self._encoder)
         self.seconds += time.monotonic() - began
         self.encoded += len(new)
-        fresh = {p.search_text: (made.vectors[i], made.codes[i]) for i, p in enumerate(new)}
+        fresh = {p.search_text: (vectors[i], codes[i]) for i, p in enumerate(new)}
         found = {p.id: fresh.get(p.search_text) or self._known[p.search_text] for p in passages}
         for passage in passages:
             self._known[passage.search_text] = found[passage.id]

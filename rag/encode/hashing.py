@@ -15,6 +15,7 @@ import numpy as np
 from rag.codes import SCHEME
 from rag.encode.base import Encoding, Floats
 
+NEEDS_MODEL = False
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 
 

@@ -12,13 +12,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from rag.models import ModelStore
-
 from rag import backends, spec
 from rag.index import embedded
-from rag.ingest import encode_document
+from rag.ingest import encode
+from rag.models import ModelStore
 from rag.parse.select import parse
 from rag.pipeline import Pipeline
+from rag.split import split
 from rag.trace_store import texts, to_json
 from rag.types import Query, Trace
 
@@ -34,7 +34,7 @@ QUESTIONS = {
 
 @contextmanager
 def harbour() -> Iterator[Pipeline]:
-    """The default pipeline over the corpus in `tests/data/harbour`, with time enough for every stage."""
+    """The default pipeline over the corpus in `tests/data/harbour`."""
     loaded = spec.load(SPEC)
     assert loaded.rerank and loaded.generate
     store = ModelStore(Path(os.environ.get("SIEVE_MODEL_DIR", "var/models")))
@@ -46,8 +46,8 @@ def harbour() -> Iterator[Pipeline]:
         writer = embedded.open_writer(
             root, encoder.fingerprint, encoder.dimension, languages={"harbour": "en"}
         )
-        writer.write(
-            encode_document(
+        documents = [
+            split(
                 parse(path.read_bytes(), path.name),
                 document_id=path.stem,
                 version=1,
@@ -56,10 +56,11 @@ def harbour() -> Iterator[Pipeline]:
                 spec=loaded.split,
             )
             for path in sorted((DATA / "harbour").iterdir())
-        )
+        ]
+        writer.write(encode(documents, encoder))
         writer.close()
         index = embedded.open_reader(root, encoder.fingerprint, encoder.dimension)
-        yield replace(live.pipeline("default", loaded, index))
+        yield live.pipeline("default", loaded, index)
 
 
 def ask(pipeline: Pipeline, name: str) -> Trace:

@@ -14,10 +14,11 @@ from rag.encode.hashing import HashingEncoder
 from rag.errors import EncoderUnavailable, GenerationUnavailable, RerankUnavailable
 from rag.generate.base import Finished
 from rag.index import embedded
-from rag.ingest import encode_document
+from rag.ingest import encode
 from rag.parse.base import ParsedDocument
-from rag.pipeline import Pipeline
+from rag.pipeline import Pipeline, Replay
 from rag.rerank.late_interaction import LateInteraction
+from rag.split import split
 from rag.types import Answer, Delta, Passage, Query, Scores, Trace, Usage
 
 TEXTS = {
@@ -75,18 +76,10 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     for name, text in TEXTS.items():
         collection = "closed" if name == "secret" else "open"
         parsed = ParsedDocument(title=name, text=text)
-        writer.write(
-            [
-                encode_document(
-                    parsed,
-                    document_id=name,
-                    version=1,
-                    collection=collection,
-                    encoder=encoder,
-                    spec=spec.split,
-                )
-            ]
+        passages = split(
+            parsed, document_id=name, version=1, collection=collection, encoder=encoder, spec=spec.split
         )
+        writer.write(encode([passages], encoder))
     writer.close()
     index = embedded.open_reader(root, encoder.fingerprint, encoder.dimension)
     return Pipeline(
@@ -208,4 +201,17 @@ def test_the_deadline_is_the_budget(pipeline: Pipeline) -> None:
 def test_stored_legs_stand_in_for_retrieval(pipeline: Pipeline) -> None:
     stored = pipeline.answer(QUESTION)
     blind = replace(pipeline, encoder=Blind(), late=pipeline.late)
-    assert blind.answer(QUESTION, stored=stored).rankings == stored.rankings
+    assert blind.answer(QUESTION, replay=Replay(stored, from_legs=True)).rankings == stored.rankings
+
+
+def test_a_replay_scores_what_was_scored_however_long_it_takes(pipeline: Pipeline) -> None:
+    cut = replace(pipeline, reranker=Scripted(-5.0, 5.0, None)).answer(QUESTION)
+
+    class Patient(Scripted):
+        def score(self, query: str, passages: Sequence[Passage], *, deadline: float) -> Scores:
+            assert deadline == math.inf
+            return Scores("logit", (-5.0, 5.0), 1.0)
+
+    again = replace(pipeline, reranker=Patient()).answer(QUESTION, replay=Replay(cut))
+    assert again.rerank == cut.rerank
+    assert again.rankings == cut.rankings

@@ -6,7 +6,7 @@ from django.conf import settings
 from rag.encode.base import Encoder
 from rag.index import embedded
 from rag.index.base import EncodedPassages
-from rag.ingest import encode_passages
+from rag.ingest import encode
 from search_app import pipelines, selectors, services
 from search_app.management.base import SieveCommand, progress
 
@@ -37,4 +37,4 @@ def encoded(encoder: Encoder) -> Iterator[EncodedPassages]:
     """The current version of every document, as it was split, encoded anew."""
     for document, version in selectors.current_versions():
         passages = list(selectors.passages(document, version))
-        yield encode_passages(passages, encoder, document_id=str(document.pk), version=version.version)
+        yield from encode([passages], encoder)
