@@ -1,5 +1,6 @@
 """The path of a question, top to bottom. What it yields is the trace; there is no other record."""
 
+import dataclasses
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
