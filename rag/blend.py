@@ -24,16 +24,17 @@ def order_so_far(
 def with_cross_encoder(so_far: Ranking, logits: Mapping[str, float], weight: float) -> Ranking:
     """Blend the cross-encoder in among the candidates that it scored.
 
-    Both sides are z-scores over the scored candidates: (1 - weight) of the order so far, `weight` of
-    the logits. What was not scored follows below, its distances unchanged.
+    To each one's score so far is added `weight` times the z-score of its logit over the scored ones: where
+    the order so far is sure of itself, the cross-encoder moves little. What was not scored follows below,
+    its distances unchanged.
     """
     before = so_far.scores()
-    scored = {pid: before[pid] for pid in logits if pid in before}
+    scored = [pid for pid in before if pid in logits]
     if not scored:
         return so_far
-    earlier, later = zscore(scored), zscore({pid: logits[pid] for pid in scored})
-    mixed = {pid: (1 - weight) * earlier[pid] + weight * later[pid] for pid in scored}
-    rest = {pid: score for pid, score in before.items() if pid not in scored}
+    standing = zscore({pid: logits[pid] for pid in scored})
+    mixed = {pid: before[pid] + weight * standing[pid] for pid in scored}
+    rest = {pid: score for pid, score in before.items() if pid not in mixed}
     below = min(mixed.values()) - 1e-3 - max(rest.values(), default=0.0)
     final = mixed | {pid: score + below for pid, score in rest.items()}
     passages = {p.id: p for p in so_far.passages}

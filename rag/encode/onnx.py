@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from rag.codes import SCHEME
+from rag.codes import SCHEME, quantise
 from rag.encode.base import Encoding, Floats
 from rag.errors import EncoderUnavailable, ModelError
 from rag.onnx import OnnxModel, batches, in_parallel, plain, tokenizer
@@ -91,6 +91,7 @@ class OnnxEncoder:
         recipe_hash = hashlib.sha256(recipe.query_prefix.encode()).hexdigest()[:8]
         digest = digest or hashlib.sha256(model_file.read_bytes()).hexdigest()
         self.fingerprint = f"{name}:{digest[:12]}:{recipe.pooling}:{recipe_hash}:{SCHEME}"
+        self._warm_up()
 
     def encode_queries(self, texts: Sequence[str]) -> Encoding:
         found: dict[str, tuple[Floats, Floats]] = {}
@@ -129,6 +130,10 @@ class OnnxEncoder:
         pieces = [text[start:end] for start, end in pairwise([*cuts, len(text)])]
         found = self._whole.encode_batch(pieces, add_special_tokens=False)
         return [(cut + a, cut + b) for cut, piece in zip(cuts, found, strict=True) for a, b in piece.offsets]
+
+    def _warm_up(self) -> None:
+        """What only the first question would wait for is done when the model is loaded."""
+        quantise(self._encode(["how many people live there"]).states[0])
 
     def _encode(self, texts: Sequence[str]) -> Encoding:
         tokens = self._cutting.encode_batch([plain(text) for text in texts])
