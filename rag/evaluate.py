@@ -21,7 +21,8 @@ from rag.parse import markdown
 from rag.parse.base import ParsedDocument
 from rag.spec import SplitSpec
 from rag.split import split
-from rag.types import Passage, Query, Trace
+from rag.trace import Trace
+from rag.types import Passage, Query
 
 MEASURES: dict[str, Callable[[Sequence[str], Mapping[str, int]], float]] = {
     "nDCG@10": ndcg,

@@ -21,29 +21,8 @@ from rag.index.base import IndexReader
 from rag.prompt import pack
 from rag.rerank.base import Reranker
 from rag.spec import PipelineSpec
-from rag.types import (
-    Answer,
-    Began,
-    Delta,
-    Dense,
-    Encoded,
-    Event,
-    Generated,
-    Lexical,
-    Packed,
-    Passage,
-    Permitted,
-    Query,
-    Ranked,
-    Ranking,
-    Skipped,
-    Stage,
-    Subquery,
-    Timing,
-    Trace,
-    Usage,
-    fold,
-)
+from rag.trace import Began, Delta, Encoded, Event, Generated, Packed, Permitted, Ranked, Skipped, Trace, fold
+from rag.types import Answer, Dense, Lexical, Passage, Query, Ranking, Stage, Subquery, Timing, Usage
 
 Permit = Callable[[Sequence[Passage]], frozenset[str]]
 """Passages → the ids of those that the asker may read at this moment."""

@@ -8,7 +8,8 @@ Generated text may differ, so answers are compared by what they cite.
 import math
 from dataclasses import dataclass
 
-from rag.types import Ranking, Trace
+from rag.trace import Trace
+from rag.types import Ranking
 
 SCORE_TOLERANCE = 1e-4
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from rag.trace import Skipped, Trace
 from rag.types import (
     Answer,
     Candidate,
@@ -15,10 +16,8 @@ from rag.types import (
     Query,
     Ranking,
     ScoreKind,
-    Skipped,
     Stage,
     Timing,
-    Trace,
     Usage,
 )
 

@@ -6,7 +6,8 @@ from contextlib import closing
 from dataclasses import dataclass, field
 
 from rag.errors import SieveError
-from rag.types import Event, Query, Trace, fold
+from rag.trace import Event, Trace, fold
+from rag.types import Query
 from search_app import access, pipelines, selectors, services
 from search_app.access import Viewer
 

@@ -11,7 +11,8 @@ from django.db.models import Count, F, Q, QuerySet
 from rag import trace_store
 from rag.errors import SieveError
 from rag.spec import BlendSpec
-from rag.types import Passage, Trace, passage_id
+from rag.trace import Trace
+from rag.types import Passage, passage_id
 from search_app import access
 from search_app.access import Viewer
 from search_app.models import Collection, Document, DocumentVersion, PassageText, TraceRecord

@@ -10,7 +10,7 @@ from django.utils.crypto import get_random_string
 
 from rag import trace_store
 from rag.errors import IndexBusy, ModelError, SieveError
-from rag.types import Trace
+from rag.trace import Trace
 from search_app import pipelines
 from search_app.access import Viewer
 from search_app.models import (

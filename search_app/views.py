@@ -22,7 +22,7 @@ from django.template.loader import render_to_string
 from django.views.decorators.http import require_safe
 
 from rag.errors import SieveError
-from rag.types import Delta, Packed
+from rag.trace import Delta, Packed
 from search_app import selectors, sse
 from search_app.access import viewer_of
 from search_app.asking import Recording

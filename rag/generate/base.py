@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from rag.types import Answer, Delta, Passage, Usage
+from rag.trace import Delta
+from rag.types import Answer, Passage, Usage
 
 
 @dataclass(frozen=True, slots=True)

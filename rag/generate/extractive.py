@@ -15,7 +15,8 @@ from rag.errors import GenerationUnavailable, RerankUnavailable
 from rag.generate.base import Finished
 from rag.sentences import sentences
 from rag.spec import GenerateSpec
-from rag.types import Answer, Citation, Delta, Passage, Scores, Usage, with_context
+from rag.trace import Delta
+from rag.types import Answer, Citation, Passage, Scores, Usage, with_context
 
 NO_ANSWER = "The documents do not answer this question."
 MARGIN = 2.0

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from itertools import pairwise, zip_longest
 from typing import Any
 
-from rag.types import Answer, Citation, Passage, Trace
+from rag.trace import Trace
+from rag.types import Answer, Citation, Passage
 from search_app.pages.links import answer_url, document_url, trace_url
 from search_app.pages.spans import Piece, cut, excerpt, unwrapped
 from search_app.pages.words import count, milliseconds, path_of

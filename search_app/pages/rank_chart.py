@@ -13,7 +13,7 @@ from itertools import pairwise
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 
-from rag.types import Trace
+from rag.trace import Trace
 from search_app.pages.rank_lines import Column, Line, columns, cutoff, legend, lines
 from search_app.pages.words import path_of, shorten
 

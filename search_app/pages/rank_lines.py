@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from rag.types import STAGES, Passage, Trace
+from rag.trace import Trace
+from rag.types import STAGES, Passage
 from search_app.pages.words import SCALE_NAMES, STAGE_MEANINGS, STAGE_NAMES
 
 Fate = Literal["rose", "stayed", "pushed", "rest"]

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from rag.types import Trace
+from rag.trace import Trace
 from search_app.pages import answer, rank_chart, rank_lines, trace_table, waterfall
 from search_app.pages.links import answer_url
 from search_app.pages.words import count, milliseconds

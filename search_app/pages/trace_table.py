@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rag.types import STAGES, Passage, Ranking, Trace
+from rag.trace import Trace
+from rag.types import STAGES, Passage, Ranking
 from search_app.pages.links import document_url
 from search_app.pages.rank_lines import Fate, cutoff, fates
 from search_app.pages.words import SCALE_NAMES, STAGE_NAMES, path_of, place_of, score_text

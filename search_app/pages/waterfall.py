@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 
-from rag.types import Timing, Trace
+from rag.trace import Trace
+from rag.types import Timing
 from search_app.pages.words import STEP_NAMES, milliseconds
 
 WIDTH = 1160.0

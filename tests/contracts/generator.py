@@ -6,7 +6,8 @@ import pytest
 
 from rag.errors import GenerationUnavailable
 from rag.generate.base import Finished, Generator
-from rag.types import Answer, Delta, Passage
+from rag.trace import Delta
+from rag.types import Answer, Passage
 from tests.rag.build import passage
 
 QUESTION = "When does the ferry leave in the morning?"

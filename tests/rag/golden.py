@@ -19,8 +19,9 @@ from rag.models import ModelStore
 from rag.parse.select import parse
 from rag.pipeline import Pipeline
 from rag.split import split
+from rag.trace import Trace
 from rag.trace_store import texts, to_json
-from rag.types import Query, Trace
+from rag.types import Query
 
 DATA = Path(__file__).resolve().parent.parent / "data"
 SPEC = Path("search_app/specs/default.toml")

@@ -7,8 +7,8 @@ import pytest
 
 from rag.pipeline import Pipeline, Replay
 from rag.replay import difference
+from rag.trace import Trace
 from rag.trace_store import from_json
-from rag.types import Trace
 from tests.rag.golden import DATA, QUESTIONS, ask, harbour
 
 pytestmark = pytest.mark.models

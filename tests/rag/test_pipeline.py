@@ -19,7 +19,8 @@ from rag.parse.base import ParsedDocument
 from rag.pipeline import Pipeline, Replay
 from rag.rerank.late_interaction import LateInteraction
 from rag.split import split
-from rag.types import Answer, Delta, Passage, Query, Scores, Trace, Usage
+from rag.trace import Delta, Trace
+from rag.types import Answer, Passage, Query, Scores, Usage
 
 TEXTS = {
     "ferry": "The ferry leaves at seven in the morning.",

@@ -1,22 +1,9 @@
 import json
 
 from rag.replay import difference
+from rag.trace import Began, Generated, Packed, Ranked, Skipped, Trace, fold
 from rag.trace_store import from_json, texts, to_json
-from rag.types import (
-    Answer,
-    Began,
-    Citation,
-    ContextPassage,
-    Generated,
-    Packed,
-    Query,
-    Ranked,
-    Skipped,
-    Timing,
-    Trace,
-    Usage,
-    fold,
-)
+from rag.types import Answer, Citation, ContextPassage, Query, Timing, Usage
 from tests.rag.build import ranking
 
 T = Timing("step", 0.5, 1.25, 1.0)

@@ -1,7 +1,8 @@
 import json
 from typing import Any
 
-from rag.types import Trace, context_of
+from rag.trace import Trace
+from rag.types import context_of
 from search_app import selectors
 from search_app.access import OPERATOR
 from search_app.asking import ask

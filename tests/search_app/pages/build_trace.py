@@ -3,6 +3,7 @@
 import random
 from collections.abc import Sequence
 
+from rag.trace import Skipped, Trace
 from rag.types import (
     Answer,
     Candidate,
@@ -11,10 +12,8 @@ from rag.types import (
     Passage,
     Query,
     Ranking,
-    Skipped,
     Stage,
     Timing,
-    Trace,
     Usage,
 )
 

@@ -11,7 +11,7 @@ import pytest
 from django.conf import settings
 from django.template.loader import render_to_string
 
-from rag.types import Trace
+from rag.trace import Trace
 from search_app.pages.answer import answer_context
 from search_app.pages.document import document_context
 from search_app.pages.trace import trace_context

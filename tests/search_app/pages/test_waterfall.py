@@ -5,7 +5,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from rag.types import Timing, Trace
+from rag.trace import Trace
+from rag.types import Timing
 from search_app.pages import waterfall
 from tests.search_app.pages.build_trace import SPEC, build
 
