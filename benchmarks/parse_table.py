@@ -1,13 +1,12 @@
 """What the parsers make of folders of documents: counts by format, reasons, agreement between formats, speed.
 
-    python -m benchmarks.parse_table FOLDER... [--json FILE] [--workers N]
+    make bench-parse_table ARGS="FOLDER... [--workers N]"
 
 Formats agree when the same text, kept as `…/md/NAME.md`, `…/docx/NAME.docx` and so on, gives the same
 words: F1 between the multisets of words, against the Markdown.
 """
 
 import argparse
-import json
 import re
 import resource
 import sys
@@ -17,6 +16,8 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
+
+from _common import write
 
 from rag.errors import ParseError
 from rag.parse.base import ParsedDocument
@@ -110,7 +111,6 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folders", nargs="+", type=Path)
-    parser.add_argument("--json", type=Path, help="also write the figures here")
     parser.add_argument("--workers", type=int, default=1)
     arguments = parser.parse_args()
     absent = [str(folder) for folder in arguments.folders if not folder.is_dir()]
@@ -121,11 +121,7 @@ def main() -> int:
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"\npeak memory of a child {peak:.0f} MiB, of this process {own:.0f} MiB")
-    if arguments.json:
-        arguments.json.parent.mkdir(parents=True, exist_ok=True)
-        arguments.json.write_text(
-            json.dumps({"reports": reports, "child_peak_mib": peak, "parent_peak_mib": own}, indent=1)
-        )
+    write("parse_table", {"reports": reports, "child_peak_mib": peak, "parent_peak_mib": own})
     return 0
 
 
