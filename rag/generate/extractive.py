@@ -99,7 +99,7 @@ class ExtractiveGenerator:
         self, question: str, found: Sequence[_Sentence], deadline: float
     ) -> list[tuple[float, _Sentence]]:
         """Logits and sentences, best first; equal ones in the order of the context."""
-        texts = [with_context(s.passage.title, (), s.text) for s in found]
+        texts = [with_context(s.passage.title, s.passage.headings, s.text) for s in found]
         try:
             values = self._scorer.score_texts(question, texts, deadline=deadline).values
         except RerankUnavailable as error:

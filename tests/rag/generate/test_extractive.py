@@ -101,13 +101,13 @@ def test_time_that_runs_out_leaves_the_first_sentences() -> None:
     assert len(collect(generator, "the ferry is red", context)[1].answer.citations) == 1
 
 
-def test_the_scorer_reads_the_title_with_each_sentence() -> None:
+def test_the_scorer_reads_title_and_headings_with_each_sentence() -> None:
     scorer = Words()
     generator = ExtractiveGenerator(scorer, threshold=0.0, max_sentences=3)
     collect(generator, QUESTION, [replace(CONTEXT[2], headings=("Lights",))])
     assert scorer.texts == [
-        "The island\nThe lighthouse flashes three times at night.",
-        "The island\nIt was built in 1859.",
+        "The island > Lights\nThe lighthouse flashes three times at night.",
+        "The island > Lights\nIt was built in 1859.",
     ]
 
 
