@@ -85,7 +85,12 @@ def read(folder: Path) -> Judged:
             raise CollectionError(
                 f"{folder} has no {name}: a BEIR folder is corpus.jsonl, queries.jsonl, qrels/test.tsv"
             )
-    queries = {str(row["_id"]): str(row["text"]) for _, row in _rows(folder / "queries.jsonl")}
+    queries: dict[str, str] = {}
+    for number, row in _rows(folder / "queries.jsonl"):
+        query, text = row.get("_id"), row.get("text")
+        if not (isinstance(query, str) and isinstance(text, str)):
+            raise CollectionError(f"queries.jsonl line {number}: needs the strings _id and text")
+        queries[query] = text
     qrels: dict[str, dict[str, int]] = {}
     lines = (folder / "qrels/test.tsv").read_text("utf-8").splitlines()
     for number, line in enumerate(lines[1:], start=2):
@@ -103,11 +108,15 @@ def read(folder: Path) -> Judged:
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, object]]]:
     with path.open(encoding="utf-8") as lines:
         for number, line in enumerate(lines, start=1):
-            if line.strip():
-                try:
-                    yield number, json.loads(line)
-                except json.JSONDecodeError as error:
-                    raise CollectionError(f"{path.name} line {number} is no JSON: {error}") from error
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+            except json.JSONDecodeError as error:
+                raise CollectionError(f"{path.name} line {number} is no JSON: {error}") from error
+            if not isinstance(row, dict):
+                raise CollectionError(f"{path.name} line {number}: needs an object in braces")
+            yield number, row
 
 
 def build_index(
