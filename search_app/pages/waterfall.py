@@ -21,6 +21,10 @@ ROW = 25.0
 TOP = 24.0
 
 
+WORTH_SAYING = 1.0
+"""Milliseconds of waiting from which they are written beside the bar; less is a call, not a queue."""
+
+
 @dataclass(frozen=True, slots=True)
 class Bar:
     """A step: when it began, how long it waited and how long it computed. Milliseconds."""
@@ -156,10 +160,10 @@ def _bar(row: Bar, y: float, x: Callable[[float], float]) -> str:
         at = x(row.first)
         parts.append(f'<line class="first" x1="{at:.1f}" x2="{at:.1f}" y1="{y:.0f}" y2="{y + 21:.0f}"/>')
     said = milliseconds(row.elapsed)
-    if row.waited >= 0.05:
+    if row.waited >= WORTH_SAYING:
         said += f" · {milliseconds(row.waited)} waiting"
     # A long note at the right edge has no room beside its bar and goes into it.
-    inside = end > WIDTH - RIGHT - 40 and row.waited >= 0.05
+    inside = end > WIDTH - RIGHT - 40 and row.waited >= WORTH_SAYING
     at, kind, anchor = (end - 6, "number inside", "end") if inside else (end + 7, "number", "start")
     parts.append(f'<text x="{at:.1f}" y="{y + 14.5:.1f}" class="{kind}" text-anchor="{anchor}">{said}</text>')
     return "".join(parts)
