@@ -57,7 +57,7 @@ def ask(request: HttpRequest) -> HttpResponse:
             recording.finish()
         except SieveError as error:
             return render(
-                request, "search/ask.html", _ask_context(request) | {"problem": str(error)}, status=400
+                request, "search/ask.html", _ask_context(request) | {"failed": str(error)}, status=400
             )
         return redirect("answer", recording.trace_id)
     return render(request, "search/ask.html", _ask_context(request))

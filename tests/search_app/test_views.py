@@ -84,6 +84,12 @@ def test_what_cannot_be_asked_fails_with_a_sentence(
     assert sentence in json.loads(data)["message"]
 
 
+def test_without_scripts_what_cannot_be_asked_is_said_too(filled: None, client: Client) -> None:
+    response = client.get("/ask", {"q": "ferry", "wait": "1", "collection": "nowhere"})
+    assert response.status_code == 400
+    assert "nowhere" in response.content.decode()
+
+
 def test_an_inner_error_is_told_without_its_words(
     filled: None, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
