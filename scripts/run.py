@@ -120,7 +120,7 @@ def main() -> None:
     began = float(os.environ.get("SIEVE_RUN_BEGAN") or time.time())
     port = port_of(os.environ.get("PORT") or "8000")
     check_free(port)
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # a shell may have had SIGINT ignored
         signal.signal(number, interrupted)
     server: subprocess.Popen[bytes] | None = None
     try:

@@ -1,11 +1,17 @@
 """Tests keep their state in a folder of their own; the model store is the project's."""
 
 import os
+import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import django
 import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 ROOT = Path(__file__).resolve().parent.parent
 _data = tempfile.TemporaryDirectory(prefix="sieve-tests-", ignore_cleanup_errors=True)
@@ -17,10 +23,28 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "search_app.settings"
 django.setup()  # before any test module is read: rows can be imported only then
 
 
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+FLAGS = (
+    *("headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run"),
+    *("disable-background-networking", "disable-component-update", "disable-sync"),
+)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    if any(Path(os.environ["SIEVE_MODEL_DIR"]).glob("*")):
-        return
-    absent = pytest.mark.skip(reason="no models here: manage.py models pull")
+    models = any(Path(os.environ["SIEVE_MODEL_DIR"]).glob("*"))
     for item in items:
-        if item.get_closest_marker("models"):
-            item.add_marker(absent)
+        if item.get_closest_marker("models") and not models:
+            item.add_marker(pytest.mark.skip(reason="no models here: manage.py models pull"))
+        if item.get_closest_marker("browser") and CHROMIUM is None:
+            item.add_marker(pytest.mark.skip(reason="no Chromium here: install the package chromium"))
+
+
+@pytest.fixture(scope="session")
+def browser() -> "Iterator[Browser]":
+    """The one Chromium of the run: its driver cannot be started twice in a process."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=[f"--{flag}" for flag in FLAGS])
+        yield running
+        running.close()

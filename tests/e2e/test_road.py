@@ -8,6 +8,8 @@ from playwright.sync_api import Page, expect
 
 from rag.types import STAGES
 
+pytestmark = [pytest.mark.browser, pytest.mark.models]
+
 QUESTION = "What happens to my answer when the reranker runs out of time?"
 ON_HARBOUR = "Do I get my money back when the ferry is cancelled because of fog?"
 PICTURES = Path(__file__).resolve().parents[2] / "docs" / "images"

@@ -1,6 +1,5 @@
 """The pages in a browser, under the site's own security policy: stream, links, keyboard, width."""
 
-import shutil
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -19,8 +18,7 @@ from search_app.sse import event, json_event
 from tests.search_app.pages.build_trace import QUESTION, build
 
 api = pytest.importorskip("playwright.sync_api")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = [pytest.mark.browser, pytest.mark.skipif(not CHROMIUM, reason="no Chromium here")]
+pytestmark = pytest.mark.browser
 
 STATIC = Path(__file__).resolve().parents[3] / "search_app/static"
 ID = uuid.UUID(int=7)
@@ -34,14 +32,6 @@ def trace_page(trace: Trace) -> str:
     return render_to_string(
         "trace/page.html", trace_context(trace, created=created, username="dana", trace_id=ID)
     )
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[object]:
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        browser.close()
 
 
 class Site:
@@ -71,8 +61,8 @@ class Site:
 
 
 @pytest.fixture
-def site(chromium: object) -> Iterator[Site]:
-    context = chromium.new_context(viewport={"width": 1280, "height": 900})
+def site(browser: object) -> Iterator[Site]:
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
     yield Site(context.new_page())
     context.close()
 
@@ -154,8 +144,8 @@ def test_pointing_at_a_grey_line_reads_it(site: Site) -> None:
     assert page.locator(".hot").count() == 0
 
 
-def test_the_rows_can_be_narrowed_without_a_script(chromium: object) -> None:
-    context = chromium.new_context(java_script_enabled=False)
+def test_the_rows_can_be_narrowed_without_a_script(browser: object) -> None:
+    context = browser.new_context(java_script_enabled=False)
     page = Site(context.new_page()).open(trace_page(TRACE))
     shown = page.locator("tbody tr[data-row]:visible")
     first = shown.count()
