@@ -2,9 +2,9 @@
 
 A passage is a run of whole paragraphs of one section, as long as `max_tokens` allows; short
 neighbouring sections stand together. Only a paragraph that is longer than a passage is cut, between
-sentences where it can be, between words otherwise, and what follows such a cut repeats up to
-`overlap_tokens` of what came before. Lengths count the title and headings that are searched with the
-text, so that no passage is longer than the encoder can read.
+sentences where it can be, between words otherwise, into parts of about one length, and what follows
+such a cut repeats up to `overlap_tokens` of what came before. Lengths count the title and headings that
+are searched with the text, so that no passage is longer than the encoder can read.
 """
 
 import re
@@ -41,6 +41,8 @@ class _Unit:
     """True for the first unit under its heading."""
     cut: bool
     """True where the unit goes on with a paragraph that was cut."""
+    enough: int
+    """Tokens of a cut paragraph that a passage should take, so that its parts are of one length."""
 
 
 class _Tokens:
@@ -122,7 +124,9 @@ class _Splitter:
             yield self._shape(run)
 
     def _closes(self, run: Sequence[_Unit], unit: _Unit) -> bool:
-        """A new section ends a passage that is at least half full."""
+        """A new section ends a passage that is at least half full; a cut paragraph is shared out evenly."""
+        if unit.cut and self._size(run) >= unit.enough:
+            return True
         return unit.opens and self._size(run) >= self.limit // 2
 
     def _shape(self, run: Sequence[_Unit]) -> tuple[int, int, tuple[str, ...]]:
@@ -152,12 +156,15 @@ class _Splitter:
     def _units(self) -> Iterator[_Unit]:
         """Paragraphs in order, under their headings; those too long for a passage in pieces."""
         for start, end, headings in _sections(self.parsed):
-            room = self.limit - self.length(0, 0, self._fitted(headings))
+            above = self.length(0, 0, self._fitted(headings))
+            room = self.limit - above
             opens = True
             for match in _PARAGRAPH.finditer(self.parsed.text, start, end):
+                length = self.tokens.count(*match.span())
+                enough = above + length // -(-length // room) if length > room else 0
                 cut = False
                 for piece in _pieces(self.parsed.text, match.span(), self.tokens, room):
-                    yield _Unit(*piece, headings, opens, cut)
+                    yield _Unit(*piece, headings, opens, cut, enough)
                     opens, cut = False, True
 
 

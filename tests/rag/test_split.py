@@ -82,6 +82,12 @@ def test_a_long_paragraph_is_cut_between_sentences_and_overlaps() -> None:
     assert all(b.span[0] < a.span[1] for a, b in zip(found, found[1:], strict=False))
 
 
+def test_a_cut_paragraph_leaves_no_short_end() -> None:
+    text = " ".join(f"Sentence number {i} has seven words." for i in range(11))  # 77 tokens
+    found = passages(document((1, "", text)), limit=70, overlap=0)
+    assert [p.tokens for p in found] == [42, 35]
+
+
 def test_whole_paragraphs_do_not_overlap() -> None:
     parsed = document((1, "", "\n\n".join(words(15, w) for w in "abcdef")))
     found = passages(parsed)
