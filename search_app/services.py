@@ -110,9 +110,11 @@ def record_trace(trace: Trace, viewer: Viewer, trace_id: uuid.UUID | None = None
         answered=trace.answer is not None and trace.answer.finish_reason == "answered",
         body=trace_store.to_json(trace),
     )
-    texts = [PassageText(sha256=key, text=text) for key, text in trace_store.texts(trace).items()]
+    texts = trace_store.texts(trace)
+    known = set(PassageText.objects.filter(sha256__in=texts).values_list("sha256", flat=True))
+    new = [PassageText(sha256=key, text=text) for key, text in texts.items() if key not in known]
     with transaction.atomic():
-        PassageText.objects.bulk_create(texts, ignore_conflicts=True)
+        PassageText.objects.bulk_create(new, ignore_conflicts=True)
         record.save(force_insert=True)
     return record
 

@@ -77,6 +77,7 @@ def test_trace_page_has_every_stage_as_chart_and_as_numbers(admin: Page) -> None
     ask(admin, QUESTION)
     picture(admin, "answer")
     admin.get_by_role("link", name="Open trace").click()
+    admin.set_viewport_size({"width": 1280, "height": 1500})
     picture(admin, "trace")
     for heading in ("Where the time went", "Where each passage stood", "Candidates"):
         expect(admin.get_by_role("heading", name=heading)).to_be_visible()
