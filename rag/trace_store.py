@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import fields
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -69,6 +70,7 @@ class _StoredTrace(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     first_ms: float | None
 
 
+@lru_cache(maxsize=1024)  # a trace asks twice for each of its texts, and traces share most of them
 def text_hash(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 

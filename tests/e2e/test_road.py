@@ -11,6 +11,7 @@ from rag.types import STAGES
 pytestmark = [pytest.mark.browser, pytest.mark.models]
 
 QUESTION = "What happens to my answer when the reranker runs out of time?"
+WITH_MOVEMENT = "Why does a passage fall after reranking?"
 ON_HARBOUR = "Do I get my money back when the ferry is cancelled because of fog?"
 PICTURES = Path(__file__).resolve().parents[2] / "docs" / "images"
 SECONDS = 1000
@@ -76,6 +77,7 @@ def test_a_visitor_opens_the_trace_of_his_own_question_only(page: Page, browser,
 def test_trace_page_has_every_stage_as_chart_and_as_numbers(admin: Page) -> None:
     ask(admin, QUESTION)
     picture(admin, "answer")
+    ask(admin, WITH_MOVEMENT)
     admin.get_by_role("link", name="Open trace").click()
     admin.set_viewport_size({"width": 1280, "height": 1500})
     picture(admin, "trace")
