@@ -26,28 +26,10 @@ def make_files(folder: Path) -> None:
 
 
 def ingest(folder: Path) -> dict[str, float]:
-    from django.conf import settings
-
-    from rag.parse.sandbox import ParserPool
     from search_app import pipelines, services, sources
-    from search_app.ingesting import Ingest
 
-    spec = pipelines.default()
-    encoder = pipelines.encoder(spec)
-    collection = services.collection("bench")
-    writer = pipelines.writer(encoder)
-    with ParserPool() as pool:
-        report = Ingest(
-            collection=collection,
-            parse=lambda data, name: pool.submit(data, name).result(),
-            encoder=encoder,
-            split=spec.split,
-            reader=pipelines.reader(encoder),
-            writer=writer,
-            group_passages=settings.INGEST_GROUP_PASSAGES,
-            group_seconds=settings.INGEST_GROUP_SECONDS,
-        ).run(sources.find([folder]), lambda: None)
-    writer.close()
+    with pipelines.ingest(services.collection("bench")) as run:
+        report = run.run(sources.find([folder]))
     return {
         "documents": report.files,
         "passages": report.passages,

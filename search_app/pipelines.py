@@ -1,7 +1,8 @@
-"""From the name of a spec to a live pipeline. Parts are loaded once a process, at their first use."""
+"""From the name of a spec to its live parts, for questions and for documents; loaded once a process."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
@@ -15,9 +16,12 @@ from rag.errors import SpecError
 from rag.index import embedded
 from rag.index.embedded import EmbeddedReader, EmbeddedWriter
 from rag.models import ModelStore
+from rag.parse.sandbox import ParserPool
 from rag.pipeline import Pipeline
 from rag.spec import PipelineSpec
 from search_app import selectors
+from search_app.ingesting import Ingest
+from search_app.models import Collection
 
 _loading = threading.RLock()
 
@@ -99,6 +103,30 @@ def build(name: str, wanted: PipelineSpec) -> Pipeline:
     """A live pipeline of any spec over the application's index."""
     with _loading:
         return backends().pipeline(name, wanted, reader(encoder(wanted)))
+
+
+@contextmanager
+def ingest(collection: Collection) -> Iterator[Ingest]:
+    """An ingest into a collection by the default spec. It holds the index's writer until it is left.
+
+    Raises `IndexBusy` when another process holds it, `ModelError` when the encoder's model is not here.
+    """
+    of = encoder()
+    held = writer(of)
+    try:
+        with ParserPool() as pool:
+            yield Ingest(
+                collection=collection,
+                parse=lambda data, name: pool.submit(data, name).result(),
+                encoder=of,
+                split=default().split,
+                reader=reader(of),
+                writer=held,
+                group_passages=settings.INGEST_GROUP_PASSAGES,
+                group_seconds=settings.INGEST_GROUP_SECONDS,
+            )
+    finally:
+        held.close()
 
 
 def forget() -> None:

@@ -2,12 +2,8 @@ import resource
 from pathlib import Path
 from typing import Any
 
-from django.conf import settings
-
-from rag.parse.sandbox import ParserPool
 from search_app import pipelines, services, sources
 from search_app.ingest_results import Report
-from search_app.ingesting import Ingest
 from search_app.management.base import CommandParser, SieveCommand, progress, table
 
 STATES = ("indexed", "unchanged", "failed")
@@ -41,27 +37,13 @@ class Command(SieveCommand):
             for source in found:
                 self.say(source.name)
             return
-        spec = pipelines.default()
-        encoder = pipelines.encoder(spec)
+        pipelines.encoder()  # a model that is not here is said before a collection is made
         collection = services.collection(options["collection"], language=options["language"])
-        writer = pipelines.writer(encoder)
-        try:
-            with (
-                ParserPool() as pool,
-                progress(total=len(found), unit="file", label=f"Ingest into {collection.name}") as bar,
-            ):
-                report = Ingest(
-                    collection=collection,
-                    parse=lambda data, name: pool.submit(data, name).result(),
-                    encoder=encoder,
-                    split=spec.split,
-                    reader=pipelines.reader(encoder),
-                    writer=writer,
-                    group_passages=settings.INGEST_GROUP_PASSAGES,
-                    group_seconds=settings.INGEST_GROUP_SECONDS,
-                ).run(found, lambda: bar.update())
-        finally:
-            writer.close()
+        with (
+            pipelines.ingest(collection) as ingest,
+            progress(total=len(found), unit="file", label=f"Ingest into {collection.name}") as bar,
+        ):
+            report = ingest.run(found, lambda: bar.update())
         self.print_report(report)
         if report.counts["failed"] == report.files:
             raise sources.SourceError("Not one of the files could be indexed; the reasons stand above.")
