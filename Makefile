@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
-.PHONY: help setup setup-dev run test test-slow test-browser lint format check bench evaluate lock clean
+.PHONY: help setup setup-dev run test test-slow test-browser lint format check bench evaluate golden lock clean
 
 PY := .venv/bin/python
 SETUP := sh scripts/python.sh scripts/setup.py
@@ -50,6 +50,9 @@ bench-%: setup-dev ## Run another benchmark, benchmarks/NAME.py: make bench-NAME
 evaluate: setup ## Measure every stage on a BEIR folder: DIR=... ARGS="--limit 50"
 	@test -n "$(DIR)" || { echo 'Say which BEIR folder: make evaluate DIR=path/to/scifact'; exit 1; }
 	@$(PY) manage.py evaluate "$(DIR)" $(ARGS)
+
+golden: setup-dev ## Write the golden traces anew, after a change that is meant to move a rank
+	@$(PY) -m tests.rag.golden
 
 lock: ## Write both lock files from pyproject.toml (needs uv): ARGS=--upgrade takes newer versions
 	@sh scripts/lock.sh

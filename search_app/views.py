@@ -21,7 +21,7 @@ from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.views.decorators.http import require_safe
 
-from rag.errors import SieveError
+from rag.errors import SieveError, Unavailable
 from rag.trace import Delta, Packed
 from search_app import selectors, sse
 from search_app.access import viewer_of
@@ -57,7 +57,10 @@ def ask(request: HttpRequest) -> HttpResponse:
             recording.finish()
         except SieveError as error:
             return render(
-                request, "search/ask.html", _ask_context(request) | {"failed": str(error)}, status=400
+                request,
+                "search/ask.html",
+                _ask_context(request) | {"failed": str(error)},
+                status=503 if isinstance(error, Unavailable) else 400,
             )
         return redirect("answer", recording.trace_id)
     return render(request, "search/ask.html", _ask_context(request))

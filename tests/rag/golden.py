@@ -1,6 +1,6 @@
 """Golden traces: four questions over a small corpus, answered by the default pipeline.
 
-`python -m tests.rag.golden` writes them anew after a change that is meant to move a rank; the moved rank
+`make golden` writes them anew after a change that is meant to move a rank; the moved rank
 then shows in the diff.
 """
 
