@@ -21,6 +21,12 @@ def order_so_far(
     return Ranking.of("final", "blend", ((passages[pid], score) for pid, score in combined.items()))
 
 
+def fusion_so_far(fused: Ranking) -> Ranking:
+    """Where no late interaction is asked for, the spec's own fusion is the order so far, in z-scores."""
+    passages = {p.id: p for p in fused.passages}
+    return Ranking.of("final", "blend", ((passages[pid], z) for pid, z in zscore(fused.scores()).items()))
+
+
 def with_cross_encoder(so_far: Ranking, logits: Mapping[str, float], weight: float) -> Ranking:
     """Blend the cross-encoder in among the candidates that it scored.
 

@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from rag.blend import order_so_far, with_cross_encoder
+from rag.blend import fusion_so_far, order_so_far, with_cross_encoder
 from rag.clock import Clock
 from rag.encode.base import Encoder
 from rag.errors import (
@@ -171,7 +171,7 @@ class Pipeline:
             yield late
 
         started = clock.now()
-        final = order_so_far(passages, voices, spec.blend)
+        final = order_so_far(passages, voices, spec.blend) if spec.late else fusion_so_far(fused)
         spent = clock.now() - started
         if spec.rerank:
             best = final.top(spec.rerank.depth)

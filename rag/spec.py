@@ -65,7 +65,10 @@ class RerankSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class BlendSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Weights of the voices in the final order; see `rag.blend`."""
+    """Weights of the voices in the final order; see `rag.blend`.
+
+    Without late interaction the fusion stands in for the first three.
+    """
 
     bm25: Weight
     knn: Weight

@@ -12,6 +12,7 @@ from rag import spec as specs
 from rag.encode.base import Encoding
 from rag.encode.hashing import HashingEncoder
 from rag.errors import EncoderUnavailable, GenerationUnavailable, RerankUnavailable
+from rag.fuse import rrf
 from rag.generate.base import Finished
 from rag.index import embedded
 from rag.ingest import encode
@@ -156,6 +157,20 @@ def test_a_cross_encoder_that_ran_out_of_time_is_partial(pipeline: Pipeline) -> 
     before = order(replace(pipeline, reranker=None).answer(QUESTION), "final")
     assert sorted(order(trace, "final")[:2]) == sorted(before[:2])
     assert order(trace, "final")[2] == before[2]
+
+
+@pytest.mark.parametrize("method", ["rrf", "minmax", "zscore"])
+def test_without_late_interaction_the_fusion_is_the_order(pipeline: Pipeline, method: str) -> None:
+    data = pipeline.spec.as_dict() | {"late": None, "rerank": None}
+    data["fuse"] |= {"method": method, "bm25": 0.1, "knn": 0.9}
+    trace = replace(pipeline, spec=specs.from_mapping(data)).answer(QUESTION)
+    assert order(trace, "final") == order(trace, "fused") != []
+
+
+def test_the_rrf_pipeline_ends_in_reciprocal_rank_fusion(pipeline: Pipeline) -> None:
+    trace = replace(pipeline, spec=specs.load(Path("search_app/specs/rrf.toml"))).answer(QUESTION)
+    legs = [ranking for stage in ("bm25", "knn") if (ranking := trace.ranking(stage))]
+    assert order(trace, "final") == [p.document_id for p in rrf(legs).passages]
 
 
 def test_a_required_cross_encoder_fails_the_question(pipeline: Pipeline) -> None:
