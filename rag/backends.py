@@ -50,11 +50,6 @@ class Backends:
                 self._parts[key] = load()
             return self._parts[key]
 
-    def forget(self) -> None:
-        """Let go of every part: who asks next loads it anew."""
-        with self._loading:
-            self._parts.clear()
-
     def encoder(self, spec: EncoderSpec) -> Encoder:
         """Raises `ModelError` when the model is not here: without it nothing can be indexed."""
         loaded: Encoder = self._load("encode", spec.backend, spec.model)

@@ -20,8 +20,6 @@ from tokenizers import Encoding, Tokenizer
 
 from rag.errors import ModelError
 
-Ids = NDArray[np.int64]
-
 
 def batches(lengths: Sequence[int], batch_tokens: int) -> list[list[int]]:
     """Cut texts of these lengths into batches of at most `batch_tokens`, padding included.

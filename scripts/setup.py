@@ -68,13 +68,6 @@ def progress(lines: Iterable[str], total: int, counted: dict[str, float]) -> Ite
             yield f"  downloaded {sum(counted.values()) / 1e6:.1f} MB; unpacking"
 
 
-def has_pip() -> bool:
-    """False also where an earlier making of `.venv` was cut short."""
-    if not PYTHON.exists():
-        return False
-    return subprocess.run([PYTHON, "-m", "pip", "--version"], capture_output=True).returncode == 0
-
-
 def install(lock: Path) -> float:
     """Install exactly the lock into `.venv`; gives the bytes that came over the network."""
     if (

@@ -1,7 +1,6 @@
 """Reads. What a viewer may not see does not exist: the answer is None, never a refusal."""
 
 import uuid
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -78,17 +77,6 @@ def stored_trace(record: TraceRecord) -> Trace:
 def traces() -> QuerySet[TraceRecord]:
     """All traces, newest first, without their bodies. For staff only."""
     return TraceRecord.objects.select_related("user", "pipeline").defer("body")
-
-
-def document_counts(collection: Collection) -> dict[str, Counter[str]]:
-    """Documents of a collection by `state` and, of the searchable ones, by `format`."""
-    rows = Document.objects.filter(collection=collection).values_list("state", "format", "version")
-    counts: dict[str, Counter[str]] = {"state": Counter(), "format": Counter()}
-    for state, suffix, version in rows:
-        counts["state"][state] += 1
-        if version:
-            counts["format"][suffix] += 1
-    return counts
 
 
 def anything_to_search(names: Iterable[str]) -> bool:
