@@ -1,16 +1,16 @@
 """Who may read what. Everything that shows a document, a passage or a trace asks here."""
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from django.contrib.auth import get_user_model
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
 from rag.pipeline import Permit
 from rag.types import Passage
-from search_app.models import Collection, Document, TraceRecord
+from search_app.models import Collection, Conversation, Document, TraceRecord
 
 ASKER = "asker"
 
@@ -22,6 +22,15 @@ class Viewer:
     user_id: int | None = None
     is_staff: bool = False
     asker: str = ""
+    only: tuple[str, ...] | None = None
+    """Names of the collections that an API key is limited to; None: no limit beyond the user's own."""
+
+    @property
+    def who(self) -> str:
+        """One word for one person or browser; empty for nobody in particular."""
+        if self.user_id is not None:
+            return f"user:{self.user_id}"
+        return f"browser:{self.asker}" if self.asker else ""
 
 
 OPERATOR = Viewer(is_staff=True)
@@ -41,14 +50,19 @@ def viewer_of(request: HttpRequest, *, remember: bool = False) -> Viewer:
 
 def readable(viewer: Viewer) -> QuerySet[Collection]:
     """Collections whose documents this viewer may find, open and see cited."""
+    rows = Collection.objects.all()
+    if viewer.only is not None:
+        rows = rows.filter(name__in=viewer.only)
     if viewer.is_staff:
-        return Collection.objects.all()
+        return rows
     allowed = Q(public=True)
     if viewer.user_id is not None:
-        allowed |= Q(
-            pk__in=Collection.readers.through.objects.filter(user_id=viewer.user_id).values("collection_id")
-        )
-    return Collection.objects.filter(allowed)
+        # Subqueries, not joins: a collection appears once, by however many ways it may be read.
+        by_name = Collection.readers.through.objects.filter(user_id=viewer.user_id)
+        groups = get_user_model().groups.through.objects.filter(user_id=viewer.user_id)
+        by_group = Collection.groups.through.objects.filter(group_id__in=groups.values("group_id"))
+        allowed |= Q(pk__in=by_name.values("collection_id")) | Q(pk__in=by_group.values("collection_id"))
+    return rows.filter(allowed)
 
 
 def permit_for(viewer: Viewer) -> Permit:
@@ -71,16 +85,32 @@ def permit_for(viewer: Viewer) -> Permit:
     return permit
 
 
+def owns(viewer: Viewer, record: TraceRecord | Conversation) -> bool:
+    """Whether this person, or this browser when nobody was signed in, asked it."""
+    if record.user_id is not None:
+        return record.user_id == viewer.user_id
+    return bool(viewer.asker) and record.asker == viewer.asker
+
+
 def may_read_trace(viewer: Viewer, record: TraceRecord) -> bool:
-    """Staff, or who asked, as long as all its passages are of documents that exist and may be read."""
-    if viewer.is_staff:
-        return True
-    by_user = viewer.user_id is not None and record.user_id == viewer.user_id
-    by_browser = bool(viewer.asker) and record.user_id is None and record.asker == viewer.asker
-    return (by_user or by_browser) and _all_readable(viewer, record.body)
+    """Who asked, who has the link of a shared one, and staff, as long as they may read all its passages."""
+    return _may_open(viewer, record) and _all_readable(viewer, record.documents)
 
 
-def _all_readable(viewer: Viewer, body: Mapping[str, Any]) -> bool:
-    documents = {p["document_id"] for p in body["passages"]}
-    ids = {int(d) for d in documents if d.isdecimal()}
-    return Document.objects.filter(pk__in=ids, collection__in=readable(viewer)).count() == len(documents)
+def may_read_answer(viewer: Viewer, record: TraceRecord) -> bool:
+    """The same people, as long as they may read the passages that the answer saw."""
+    return _may_open(viewer, record) and _all_readable(viewer, record.used)
+
+
+def _may_open(viewer: Viewer, record: TraceRecord) -> bool:
+    return viewer.is_staff or record.shared or owns(viewer, record)
+
+
+def _all_readable(viewer: Viewer, document_ids: Iterable[str]) -> bool:
+    """Whether no document is among these that exists and may not be read.
+
+    What is deleted is nobody's: its texts and titles are gone, and only ids and ranks are left.
+    """
+    ids = {int(d) for d in document_ids if d.isdecimal()}
+    existing = Document.objects.filter(pk__in=ids)
+    return not existing.exclude(collection__in=readable(viewer)).exists()

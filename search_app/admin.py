@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from search_app import services
+from search_app import uploads
 from search_app.models import Collection, Document, PipelineRecord, TraceRecord
 
 admin.site.site_header = admin.site.site_title = "Sieve"
@@ -31,7 +31,7 @@ class CollectionAdmin(admin.ModelAdmin):
     list_display = ("name", "title", "language", "public", "documents_in_it")
     list_filter = ("public", "language")
     search_fields = ("name", "title")
-    filter_horizontal = ("readers",)
+    filter_horizontal = ("readers", "groups")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Collection]:
         return super().get_queryset(request).annotate(n=Count("documents"))
@@ -69,18 +69,10 @@ class DocumentAdmin(ReadOnly):
         return format_html('<a href="{}">Open</a>', reverse("document", args=[document.pk]))
 
     def delete_model(self, request: HttpRequest, obj: Document) -> None:
-        self._delete(request, [obj])
+        uploads.delete([obj])
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Document]) -> None:
-        self._delete(request, list(queryset))
-
-    def _delete(self, request: HttpRequest, documents: list[Document]) -> None:
-        if not services.delete_documents(documents):
-            messages.info(
-                request,
-                "Nobody finds them any more. Their entries leave the index with the next ingest: "
-                "the index is being written to right now.",
-            )
+        uploads.delete(queryset)
 
 
 @admin.register(PipelineRecord)

@@ -10,6 +10,7 @@ from rag.trace import Event, Trace, fold
 from rag.types import Query
 from search_app import access, pipelines, selectors, services
 from search_app.access import Viewer
+from search_app.models import Conversation
 
 MAX_QUESTION = 2000
 """Characters. The encoder and the cross-encoder read fewer."""
@@ -28,6 +29,7 @@ class Recording:
     stream: Iterator[Event]
     viewer: Viewer
     trace_id: uuid.UUID
+    conversation: Conversation | None = None
     passed: list[Event] = field(default_factory=list)
 
     @property
@@ -43,7 +45,7 @@ class Recording:
                 yield event
         finally:
             if self.passed:
-                services.record_trace(self.trace, self.viewer, self.trace_id)
+                services.record_trace(self.trace, self.viewer, self.trace_id, self.conversation)
 
     def finish(self) -> Trace:
         """Go through to the end and give the whole trace."""
@@ -54,7 +56,12 @@ class Recording:
 
 
 def ask(
-    question: str, *, viewer: Viewer, collections: Sequence[str] = (), pipeline: str | None = None
+    question: str,
+    *,
+    viewer: Viewer,
+    collections: Sequence[str] = (),
+    pipeline: str | None = None,
+    conversation: Conversation | None = None,
 ) -> Recording:
     """Begin a question in those collections, or in all that the viewer may read.
 
@@ -71,4 +78,4 @@ def ask(
     live = pipelines.get(pipeline, collections=names)
     trace_id = uuid.uuid4()
     query = Query(id=str(trace_id), text=question, collections=names)
-    return Recording(live.stream(query, access.permit_for(viewer)), viewer, trace_id)
+    return Recording(live.stream(query, access.permit_for(viewer)), viewer, trace_id, conversation)

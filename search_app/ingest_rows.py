@@ -26,7 +26,9 @@ def store_versions(results: Sequence[Encoded], recipe: str) -> None:
     )
     for result in results:
         version = result.passages.version
-        update_document(result.seen, state=Document.State.INDEXED, reason="", version=version, recipe=recipe)
+        update_document(
+            result.seen, state=Document.State.SEARCHABLE, reason="", version=version, recipe=recipe
+        )
         if result.seen.row.version:
             DocumentVersion.objects.filter(document=result.seen.row.id, version__lt=version).delete()
 

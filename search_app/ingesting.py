@@ -96,7 +96,7 @@ class Ingest:
         names = {source.name for source in sources}
         fields = ("id", "name", "state", "version", "content_hash", "recipe")
         return {
-            name: Row(pk, version, current == state.INDEXED and pk not in absent, content_hash, recipe)
+            name: Row(pk, version, current == state.SEARCHABLE and pk not in absent, content_hash, recipe)
             for pk, name, current, version, content_hash, recipe in documents.values_list(*fields)
             if name in names
         }

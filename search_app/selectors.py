@@ -1,7 +1,7 @@
 """Reads. What a viewer may not see does not exist: the answer is None, never a refusal."""
 
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -59,19 +59,53 @@ def document(viewer: Viewer, document_id: int, version: int | None = None) -> Op
     return OpenedDocument(row, current, version is not None and version != row.version)
 
 
-def trace(viewer: Viewer, trace_id: uuid.UUID) -> tuple[TraceRecord, Trace] | None:
+@dataclass(frozen=True, slots=True)
+class StoredTrace:
+    """A trace at rest, opened. What came from documents that are deleted now is blank in it."""
+
+    record: TraceRecord
+    trace: Trace
+    gone: bool
+    """The answer saw a document that is deleted now: `trace.answer` is None."""
+
+
+def trace(viewer: Viewer, trace_id: uuid.UUID) -> StoredTrace | None:
     """A stored trace, when it exists and this viewer may read it."""
     record = TraceRecord.objects.select_related("user", "pipeline").filter(pk=trace_id).first()
-    if record is None or not access.may_read_trace(viewer, record):
-        return None
-    return record, stored_trace(record)
+    return stored_trace(record) if record and access.may_read_trace(viewer, record) else None
 
 
-def stored_trace(record: TraceRecord) -> Trace:
-    """The trace of a row, with the texts of its passages; texts that were purged are empty."""
-    hashes = {p["sha256"] for p in record.body["passages"]}
-    texts = dict(PassageText.objects.filter(pk__in=hashes).values_list("sha256", "text"))
-    return trace_store.from_json(record.body, texts)
+def answer(viewer: Viewer, trace_id: uuid.UUID) -> StoredTrace | None:
+    """The same for the answer's page, which shows no more than the passages that the answer saw."""
+    record = TraceRecord.objects.select_related("user", "pipeline").filter(pk=trace_id).first()
+    return stored_trace(record) if record and access.may_read_answer(viewer, record) else None
+
+
+def stored_trace(record: TraceRecord) -> StoredTrace:
+    body, gone = _without_deleted(record)
+    return StoredTrace(record, trace_store.from_json(body, _kept_texts(body)), gone)
+
+
+def _without_deleted(record: TraceRecord) -> tuple[dict[str, Any], bool]:
+    """The body without a word of documents that are deleted now, and whether the answer is among them."""
+    existing = {
+        str(pk)
+        for pk in Document.objects.filter(
+            pk__in=[int(d) for d in record.documents if d.isdecimal()]
+        ).values_list("pk", flat=True)
+    }
+    blank = {"title": "Deleted document", "headings": [], "sha256": ""}
+    passages = [p if p["document_id"] in existing else p | blank for p in record.body["passages"]]
+    gone = not existing.issuperset(record.used)
+    return record.body | {"passages": passages} | ({"answer": None} if gone else {}), gone
+
+
+def _kept_texts(body: Mapping[str, Any]) -> dict[str, str]:
+    """Texts of the passages by hash; those that are not kept any more are left out."""
+    wanted = {p["sha256"] for p in body["passages"]}
+    documents = {int(p["document_id"]) for p in body["passages"] if p["document_id"].isdecimal()}
+    rows = PassageText.objects.filter(sha256__in=wanted, document_id__in=documents)
+    return dict(rows.values_list("sha256", "text"))
 
 
 def traces() -> QuerySet[TraceRecord]:
@@ -123,16 +157,18 @@ def indexed_documents() -> dict[tuple[str, int], int]:
     return {(str(pk), version): n for pk, version, n in rows.values_list("document_id", "version", "n")}
 
 
-def exported(record: TraceRecord, trace: Trace) -> dict[str, Any]:
+def exported(stored: StoredTrace) -> dict[str, Any]:
     """A trace with everything needed to read it elsewhere: `body`, and `texts` by hash."""
+    record, trace = stored.record, stored.trace
+    body, _ = _without_deleted(record)
     return {
         "id": str(record.pk),
         "created": record.created.isoformat(),
         "rerank": asdict(trace.rerank),
         "degraded": list(trace.degraded),
         "total_ms": trace.total_ms,
-        "body": record.body,
-        "texts": trace_store.texts(trace),
+        "body": body,
+        "texts": _kept_texts(body),
     }
 
 

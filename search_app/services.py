@@ -9,16 +9,15 @@ from django.db import transaction
 from django.utils.crypto import get_random_string
 
 from rag import trace_store
-from rag.errors import IndexBusy, ModelError, SieveError
+from rag.errors import SieveError
 from rag.trace import Trace
-from search_app import pipelines
+from rag.types import Passage
 from search_app.access import Viewer
 from search_app.models import (
     DEFAULT_LANGUAGE,
     Collection,
+    Conversation,
     Document,
-    DocumentVersion,
-    PassageRow,
     PassageText,
     PipelineRecord,
     TraceRecord,
@@ -50,39 +49,6 @@ def collection(name: str, *, language: str | None = None) -> Collection:
 # --- Documents -------------------------------------------------------------------------------------------
 
 
-def delete_documents(documents: Iterable[Document]) -> bool:
-    """Remove documents from the database, then from the index; what traces kept of their texts goes too.
-
-    The rows go first: from then on the check of access refuses their passages. False when the index
-    could not follow, because another process writes to it or none of its models is here: the next
-    ingest clears the rest away.
-    """
-    ids = []
-    with transaction.atomic():
-        for document in documents:
-            ids.append(str(document.pk))
-            purge_texts(document)
-            document.delete()
-    try:
-        writer = pipelines.writer(pipelines.encoder())
-    except (IndexBusy, ModelError):
-        return False
-    try:
-        for document_id in ids:
-            writer.delete(document_id)
-    finally:
-        writer.close()
-    return True
-
-
-def purge_texts(document: Document) -> None:
-    """Empty what traces keep of a document's passages; ids, ranks and scores stay."""
-    for version in DocumentVersion.objects.filter(document=document):
-        spans = PassageRow.objects.filter(version=version).values_list("start", "end")
-        hashes = [trace_store.text_hash(version.text[start:end]) for start, end in spans]
-        PassageText.objects.filter(pk__in=hashes).delete()
-
-
 def note_encoder(fingerprint: str) -> None:
     """Say that every searchable document is now encoded by this encoder; split and parser stay."""
     documents = Document.objects.filter(version__gt=0)
@@ -94,29 +60,60 @@ def note_encoder(fingerprint: str) -> None:
 # --- Traces ----------------------------------------------------------------------------------------------
 
 
-def record_trace(trace: Trace, viewer: Viewer, trace_id: uuid.UUID | None = None) -> TraceRecord:
+def record_trace(
+    trace: Trace,
+    viewer: Viewer,
+    trace_id: uuid.UUID | None = None,
+    conversation: Conversation | None = None,
+) -> TraceRecord:
     """Keep a trace: one row, and those of its texts that are not kept yet."""
     values = {"name": trace.pipeline, "spec": dict(trace.spec)}
     pipeline, _ = PipelineRecord.objects.get_or_create(fingerprint=trace.fingerprint, defaults=values)
+    passages = trace.passages
     record = TraceRecord(
         id=trace_id or uuid.uuid4(),
         user_id=viewer.user_id,
         asker=viewer.asker,
+        conversation=conversation,
         question=trace.query.text,
         pipeline=pipeline,
         degraded=bool(trace.degraded),
         rerank_status=trace.rerank.status,
         total_ms=trace.total_ms,
         answered=trace.answer is not None and trace.answer.finish_reason == "answered",
+        documents=sorted({p.document_id for p in passages.values()}),
+        used=sorted({passages[c.passage_id].document_id for c in trace.context}),
         body=trace_store.to_json(trace),
     )
-    texts = trace_store.texts(trace)
-    known = set(PassageText.objects.filter(sha256__in=texts).values_list("sha256", flat=True))
-    new = [PassageText(sha256=key, text=text) for key, text in texts.items() if key not in known]
     with transaction.atomic():
-        PassageText.objects.bulk_create(new, ignore_conflicts=True)
+        _keep_texts(passages.values())
         record.save(force_insert=True)
     return record
+
+
+def _keep_texts(passages: Iterable[Passage]) -> None:
+    """Keep the texts of passages whose documents still exist."""
+    texts = {
+        (int(p.document_id), trace_store.text_hash(p.text)): p.text
+        for p in passages
+        if p.document_id.isdecimal()
+    }
+    numbers = {number for number, _ in texts}
+    hashes = [sha256 for _, sha256 in texts]
+    known = set(
+        PassageText.objects.filter(document_id__in=numbers, sha256__in=hashes).values_list(
+            "document_id", "sha256"
+        )
+    )
+    existing = set(Document.objects.filter(pk__in=numbers).values_list("pk", flat=True))
+    PassageText.objects.bulk_create(
+        [
+            PassageText(document_id=number, sha256=sha256, text=text)
+            for (number, sha256), text in texts.items()
+            if number in existing and (number, sha256) not in known
+        ],
+        ignore_conflicts=True,
+    )
 
 
 # --- People ----------------------------------------------------------------------------------------------

@@ -50,11 +50,19 @@ MODEL_SOURCE: Path | None = Path(_source) if (_source := os.environ.get("SIEVE_M
 """A folder with the models' files, asked before any network: for machines without one."""
 
 INDEX_DIR: Path = DATA_DIR / "index"
+CONTENT_DIR: Path = DATA_DIR / "contents"
+"""The uploaded files, by hash. Web processes and ingest workers on several machines share it."""
 SPEC_DIR: Path = Path(__file__).resolve().parent / "specs"
 """Pipeline specs: the name of the file without `.toml` is the name of the pipeline."""
 
 DEFAULT_PIPELINE: str = os.environ.get("SIEVE_PIPELINE") or "default"
 """The pipeline where none is named. Documents are split and encoded as it says."""
+
+# --- The queue ------------------------------------------------------------------------------------------
+
+QUEUE_URL: str = os.environ.get("SIEVE_QUEUE", "")
+"""Redis of the queue: `redis://host:6379/0` or `unix:///path/to.sock`. Empty: no queue, this process
+reranks by itself, and documents wait for `manage.py ingest` or a worker's next round."""
 
 # --- Ingest ----------------------------------------------------------------------------------------------
 
@@ -62,6 +70,13 @@ INGEST_GROUP_PASSAGES: int = 512
 """Passages gathered before the index and the database are committed. Larger: fewer, longer commits."""
 INGEST_GROUP_SECONDS: float = 5.0
 """Longest time that finished documents wait for their commit, in seconds."""
+
+MAX_FILE_BYTES: int = 256 * 2**20
+"""A larger file is refused, unread where its size is known."""
+INGEST_LEASE_SECONDS: float = float(os.environ.get("SIEVE_LEASE_SECONDS") or 30)
+"""A document whose worker gave no sign of life for so long is taken up by another one."""
+INGEST_ATTEMPTS: int = 3
+"""Claims of a document after which it has failed."""
 
 # --- Django ----------------------------------------------------------------------------------------------
 

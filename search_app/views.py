@@ -115,12 +115,11 @@ def _frames(recording: Recording) -> Generator[str, None, None]:
 @require_safe
 def answer(request: HttpRequest, trace_id: uuid.UUID) -> HttpResponse:
     """A stored answer, for who may read its trace."""
-    found = selectors.trace(viewer_of(request), trace_id)
+    found = selectors.answer(viewer_of(request), trace_id)
     if found is None:
         raise Http404
-    record, stored = found
-    page = _ask_context(request) | answer_context(stored, record.pk)
-    return render(request, "search/ask.html", page | {"selected": stored.query.collections})
+    page = _ask_context(request) | answer_context(found.trace, found.record.pk)
+    return render(request, "search/ask.html", page | {"selected": found.trace.query.collections})
 
 
 @require_safe
@@ -159,7 +158,7 @@ def trace(request: HttpRequest, trace_id: uuid.UUID) -> HttpResponse:
     found = selectors.trace(viewer_of(request), trace_id)
     if found is None:
         raise Http404
-    record, stored = found
+    record, stored = found.record, found.trace
     username = record.user.get_username() if record.user else ""
     context = trace_context(stored, created=record.created, username=username, trace_id=record.pk)
     return render(request, "trace/page.html", context)
@@ -171,4 +170,4 @@ def trace_json(request: HttpRequest, trace_id: uuid.UUID) -> HttpResponse:
     found = selectors.trace(viewer_of(request), trace_id)
     if found is None:
         raise Http404
-    return JsonResponse(selectors.exported(*found), json_dumps_params={"ensure_ascii": False})
+    return JsonResponse(selectors.exported(found), json_dumps_params={"ensure_ascii": False})

@@ -1,5 +1,6 @@
 """A viewer finds nothing outside his collections: not in an answer, a document or a trace."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from rag.errors import SieveError
-from search_app import access, selectors, services
+from search_app import access, selectors, uploads
 from search_app.access import OPERATOR, Viewer
 from search_app.asking import ask
 from search_app.models import Collection, Document, PassageText, TraceRecord
@@ -112,11 +113,13 @@ def test_a_trace_closes_when_one_of_its_passages_may_no_longer_be_read(two: None
 
 
 def test_a_deleted_document_is_gone_from_everywhere(two: None) -> None:
-    trace = ask("Will the company be sold?", viewer=OPERATOR).finish()
+    trace = ask("Who buys the ferry company?", viewer=OPERATOR).finish()
     assert PassageText.objects.filter(text__contains="sold").exists()
-    assert services.delete_documents([plan()])
+    assert uploads.delete([plan()]) == 1
     assert "sold" not in texts(OPERATOR)
     assert not PassageText.objects.filter(text__contains="sold").exists()
     stored = selectors.stored_trace(TraceRecord.objects.get(pk=trace.query.id))
-    assert stored.movements() == trace.movements()  # ids and ranks stay
-    assert "sold" not in " ".join(p.text for p in stored.passages.values())
+    assert stored.trace.movements() == trace.movements()  # ids and ranks stay
+    assert "sold" not in json.dumps(selectors.exported(stored))
+    assert "sold" not in " ".join(p.text for p in stored.trace.passages.values())
+    assert stored.gone and stored.trace.answer is None

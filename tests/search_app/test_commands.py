@@ -34,7 +34,7 @@ def test_ingest_prints_counts_and_leaves_a_clean_index(light: None, folder: Path
     assert run("verify")[0] == 0
     code, out = run("ingest", str(folder), "--collection", "notes")
     assert (code, out.split()[-1]) == (0, "process.")
-    assert Document.objects.filter(state="indexed").count() == 3
+    assert Document.objects.filter(state="searchable").count() == 3
 
 
 def test_ingest_that_brings_nothing_is_an_error(light: None, tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def test_files_become_searchable_documents(ingest: Run, folder: Path) -> None:
     report = ingest(folder)
     assert report.counts == {"indexed": 3}
     assert set(report.by_format) == {"md", "txt", "csv"}
-    assert {d.state for d in Document.objects.all()} == {"indexed"}
+    assert {d.state for d in Document.objects.all()} == {"searchable"}
     ferry = document("notes/ferry.md")
     assert (ferry.version, ferry.format, len(ferry.content_hash)) == (1, "md", 64)
     assert "north pier" in found("When does the ferry leave from the north pier?")[0]

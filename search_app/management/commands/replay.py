@@ -26,7 +26,7 @@ class Command(SieveCommand):
         )
 
     def run(self, **options: Any) -> None:
-        old = selectors.stored_trace(_record(options["trace"]))
+        old = selectors.stored_trace(_record(options["trace"])).trace
         pipeline = pipelines.build(old.pipeline, specs.from_mapping(old.spec))
         new = pipeline.answer(old.query, replay=Replay(old, from_legs=options["stage"] == "fused"))
         found = difference(old, new)

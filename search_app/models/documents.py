@@ -1,10 +1,10 @@
-"""Rows. A document is (collection, name); its content hash only saves work and is never identity."""
-
-import uuid
+"""Collections, documents and what the parser made of them. A document is (collection, name)."""
 
 from django.conf import settings
+from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.utils import timezone
 
 from rag.errors import SpecError
 from search_app.weights import blend_of
@@ -46,7 +46,13 @@ class Collection(models.Model):
         settings.AUTH_USER_MODEL,
         blank=True,
         related_name="+",
-        help_text="Who may read it when it is not public.",
+        help_text="Users who may read it when it is not public.",
+    )
+    groups = models.ManyToManyField(
+        Group,
+        blank=True,
+        related_name="+",
+        help_text="Groups whose members may read it when it is not public.",
     )
     blend = models.JSONField(
         null=True,
@@ -64,28 +70,50 @@ class Collection(models.Model):
 
 
 class Document(models.Model):
-    """A file by its name. `version` 0 says that nothing of it can be found yet."""
+    """A file by its name, and the work that is to be done on it. The queue is only a hint of this row.
+
+    A worker claims a row: that counts `fence` up and sets `lease_until`. It writes its result as the
+    version `fence`, and the result counts only while the row still has that fence: whoever replaced,
+    retried or claimed the document meanwhile has counted it up.
+    """
 
     class State(models.TextChoices):
         QUEUED = "queued"
-        PARSING = "parsing"
-        INDEXED = "indexed"
+        WORKING = "working"
+        SEARCHABLE = "searchable"
         FAILED = "failed"
 
     collection = models.ForeignKey(Collection, on_delete=models.CASCADE, related_name="documents")
     name = models.CharField(max_length=1000, help_text="Path-like, unique in its collection.")
     format = models.CharField(max_length=16, blank=True, help_text="Suffix of the name, without the dot.")
-    state = models.CharField(max_length=8, choices=State.choices, default=State.QUEUED)
+    state = models.CharField(
+        max_length=10,
+        choices=State.choices,
+        default=State.QUEUED,
+        help_text="Of the newest content. Searchable: a query of its own has found it.",
+    )
     reason = models.TextField(blank=True, help_text="Why the newest content could not be indexed.")
     content_hash = models.CharField(
-        max_length=64, blank=True, help_text="SHA-256 of the newest content seen; saves work, is no identity."
+        max_length=64, blank=True, help_text="SHA-256 of the newest content; names its file, is no identity."
     )
-    size = models.BigIntegerField(default=0, help_text="Bytes of the newest content seen.")
+    size = models.BigIntegerField(default=0, help_text="Bytes of the newest content.")
     version = models.PositiveIntegerField(
-        default=0, help_text="The version that is searched and shown; it stays when newer content fails."
+        default=0,
+        help_text="The version that is searched and shown; it stays when newer content fails. 0: none.",
     )
     recipe = models.CharField(
         max_length=200, blank=True, help_text="Parser, split and encoder that made the current version."
+    )
+    fence = models.PositiveIntegerField(
+        default=0, help_text="Counted up by each claim, replacement and retry; never down."
+    )
+    attempts = models.PositiveSmallIntegerField(default=0, help_text="Claims since the content came.")
+    queued = models.DateTimeField(default=timezone.now, help_text="When the newest content came.")
+    lease_until = models.DateTimeField(
+        null=True, blank=True, help_text="Until then the work belongs to who claimed it."
+    )
+    uploader = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
     created = models.DateTimeField(auto_now_add=True)
     updated = models.DateTimeField(auto_now=True)
@@ -93,7 +121,7 @@ class Document(models.Model):
     class Meta:
         ordering = ["collection", "name"]
         constraints = [models.UniqueConstraint(fields=["collection", "name"], name="document_identity")]
-        indexes = [models.Index(fields=["state"])]
+        indexes = [models.Index(fields=["state", "attempts", "queued"])]
 
     def __str__(self) -> str:
         return self.name
@@ -104,6 +132,9 @@ class DocumentVersion(models.Model):
 
     document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="versions")
     version = models.PositiveIntegerField()
+    content_hash = models.CharField(
+        max_length=64, blank=True, help_text="SHA-256 of the content it was made of."
+    )
     title = models.TextField(blank=True)
     passage_title = models.TextField(blank=True, help_text="The title as it is repeated with every passage.")
     text = models.TextField()
@@ -139,50 +170,18 @@ class PassageRow(models.Model):
         return f"{self.version_id}:{self.position}"
 
 
-class PipelineRecord(models.Model):
-    """Each distinct spec that ever answered, once."""
+class Removal(models.Model):
+    """Something that must leave the index. Written with the change that caused it, deleted when it is done.
 
-    fingerprint = models.CharField(max_length=80, unique=True)
-    name = models.CharField(max_length=100, help_text="The name it was first used under.")
-    spec = models.JSONField()
+    No search shows it meanwhile: the check of access knows only current versions of existing documents.
+    """
+
+    document_number = models.BigIntegerField(help_text="Id of the document, whose row may be gone.")
+    version = models.PositiveIntegerField(null=True, blank=True, help_text="Empty: all versions.")
     created = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        ordering = ["-created"]
+        ordering = ["pk"]
 
     def __str__(self) -> str:
-        return f"{self.name} {self.fingerprint[:14]}"
-
-
-class TraceRecord(models.Model):
-    """A trace at rest: the columns one filters by, and the whole as JSON with passages by reference."""
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    created = models.DateTimeField(auto_now_add=True, db_index=True)
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
-    asker = models.CharField(
-        max_length=32, blank=True, help_text="Random name of the asking browser; empty for commands."
-    )
-    question = models.TextField()
-    pipeline = models.ForeignKey(PipelineRecord, on_delete=models.PROTECT, related_name="traces")
-    degraded = models.BooleanField(default=False)
-    rerank_status = models.CharField(max_length=10, blank=True)
-    total_ms = models.FloatField(default=0.0)
-    answered = models.BooleanField(default=False)
-    body = models.JSONField()
-
-    class Meta:
-        ordering = ["-created"]
-
-    def __str__(self) -> str:
-        return self.question
-
-
-class PassageText(models.Model):
-    """The text of a passage by its SHA-256, once: a trace stays readable after its document changed."""
-
-    sha256 = models.CharField(max_length=64, primary_key=True)
-    text = models.TextField()
-
-    def __str__(self) -> str:
-        return self.sha256
+        return f"{self.document_number}:{self.version or 'all'}"
