@@ -7,8 +7,9 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from search_app import asking, sse, views
+from search_app import asking, sse
 from search_app.models import Document, TraceRecord
+from search_app.views import ask as views
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Pages. Thin: a view reads the request, calls one service or selector, and renders."""
+"""Asking: the page, the stream of an answer, and the answer as it is kept."""
 
 import logging
 import uuid
@@ -6,15 +6,11 @@ from collections.abc import Generator
 from contextlib import closing
 from typing import Any
 
-from django.contrib.admin.views.decorators import staff_member_required
-from django.core.paginator import Paginator
-from django.db import connection
 from django.http import (
     Http404,
     HttpRequest,
     HttpResponse,
     HttpResponseBase,
-    JsonResponse,
     StreamingHttpResponse,
 )
 from django.shortcuts import redirect, render
@@ -28,26 +24,15 @@ from search_app.access import viewer_of
 from search_app.asking import Recording
 from search_app.asking import ask as begin
 from search_app.pages.answer import answer_context
-from search_app.pages.document import document_context
-from search_app.pages.trace import trace_context
 
 log = logging.getLogger(__name__)
 
 BROKEN = "Something broke inside Sieve while it was answering. The log of the server says what."
-TRACES_A_PAGE = 50
 ANSWER, PASSAGES = "search/_answer.html", "search/_passages.html"
 
 
 @require_safe
-def healthz(request: HttpRequest) -> HttpResponse:
-    """Says `ok` when the process runs and its database answers. Loads no model."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
-    return HttpResponse("ok\n", content_type="text/plain")
-
-
-@require_safe
-def ask(request: HttpRequest) -> HttpResponse:
+def page(request: HttpRequest) -> HttpResponse:
     """The page that asks. A browser with scripts streams the answer into it; `wait=1` does without."""
     question = request.GET.get("q", "").strip()
     if question and request.GET.get("wait"):
@@ -77,7 +62,7 @@ def _ask_context(request: HttpRequest) -> dict[str, Any]:
 
 
 @require_safe
-def ask_stream(request: HttpRequest) -> HttpResponseBase:
+def stream(request: HttpRequest) -> HttpResponseBase:
     """Server-sent events of one question: `passages`, `delta`s, then `done`, or `failed`.
 
     When the reader leaves, the pipeline stops after the stage it is in and the trace so far is kept.
@@ -118,56 +103,5 @@ def answer(request: HttpRequest, trace_id: uuid.UUID) -> HttpResponse:
     found = selectors.answer(viewer_of(request), trace_id)
     if found is None:
         raise Http404
-    page = _ask_context(request) | answer_context(found.trace, found.record.pk)
-    return render(request, "search/ask.html", page | {"selected": found.trace.query.collections})
-
-
-@require_safe
-def document(request: HttpRequest, document_id: int) -> HttpResponse:
-    """A document, with the cited characters marked when they are of the version that is current."""
-    version = _number(request, "version")
-    opened = selectors.document(viewer_of(request), document_id, version)
-    if opened is None:
-        raise Http404
-    start, end = _number(request, "start"), _number(request, "end")
-    span = (start, end) if start is not None and end is not None and not opened.outdated else None
-    text = opened.version
-    context = document_context(text.title or opened.document.name, text.text, text.headings, text.pages, span)
-    row = opened.document
-    context |= {"collection": row.collection, "name": row.name, "version": row.version}
-    context |= {"outdated": opened.outdated}
-    return render(request, "document/page.html", context)
-
-
-def _number(request: HttpRequest, name: str) -> int | None:
-    value = request.GET.get(name, "")
-    return int(value) if value.isascii() and value.isdecimal() and len(value) < 12 else None
-
-
-@staff_member_required(login_url="admin:login")
-@require_safe
-def trace_list(request: HttpRequest) -> HttpResponse:
-    """All traces, newest first. Staff only."""
-    page = Paginator(selectors.traces(), TRACES_A_PAGE).get_page(request.GET.get("page"))
-    return render(request, "trace/list.html", {"page": page, "traces": page.object_list})
-
-
-@require_safe
-def trace(request: HttpRequest, trace_id: uuid.UUID) -> HttpResponse:
-    """Why these passages won: for staff and for who asked."""
-    found = selectors.trace(viewer_of(request), trace_id)
-    if found is None:
-        raise Http404
-    record, stored = found.record, found.trace
-    username = record.user.get_username() if record.user else ""
-    context = trace_context(stored, created=record.created, username=username, trace_id=record.pk)
-    return render(request, "trace/page.html", context)
-
-
-@require_safe
-def trace_json(request: HttpRequest, trace_id: uuid.UUID) -> HttpResponse:
-    """The trace as it is stored, for the same readers; the texts of its passages by hash."""
-    found = selectors.trace(viewer_of(request), trace_id)
-    if found is None:
-        raise Http404
-    return JsonResponse(selectors.exported(found), json_dumps_params={"ensure_ascii": False})
+    context = _ask_context(request) | answer_context(found.trace, found.record.pk)
+    return render(request, "search/ask.html", context | {"selected": found.trace.query.collections})
