@@ -21,7 +21,7 @@ from rag.pipeline import Pipeline
 from rag.spec import PipelineSpec
 from search_app import selectors
 from search_app.ingesting import Ingest
-from search_app.models import Collection
+from search_app.models import Collection, PipelineVersion
 
 _loading = threading.RLock()
 
@@ -30,15 +30,28 @@ _loading = threading.RLock()
 
 
 def names() -> tuple[str, ...]:
-    """Names of the pipelines there are."""
-    return tuple(sorted(path.stem for path in settings.SPEC_DIR.glob("*.toml")))
+    """Names of the pipelines there are: the files, and those of which a saved version is in use."""
+    saved = PipelineVersion.objects.filter(active=True).values_list("name", flat=True)
+    return tuple(sorted({*(path.stem for path in settings.SPEC_DIR.glob("*.toml")), *saved}))
+
+
+def spec(name: str) -> PipelineSpec:
+    """The spec in use under this name: the saved version that is active, else the file.
+
+    It is looked up anew each time, so that a change counts from the next question on in every process.
+    Raises `SpecError` naming those there are.
+    """
+    saved = PipelineVersion.objects.filter(name=name, active=True).values_list("spec", flat=True).first()
+    if saved is not None:
+        return specs.from_mapping(saved)
+    if name not in names():
+        raise SpecError(f"There is no pipeline {name!r}. There are: {', '.join(names())}.")
+    return from_file(name)
 
 
 @lru_cache
-def spec(name: str) -> PipelineSpec:
-    """The spec of this name. Raises `SpecError` naming those there are."""
-    if name not in names():
-        raise SpecError(f"There is no pipeline {name!r}. There are: {', '.join(names())}.")
+def from_file(name: str) -> PipelineSpec:
+    """The spec in the file of this name, as it was when it was first read. Raises `SpecError`."""
     return specs.load(settings.SPEC_DIR / f"{name}.toml")
 
 
@@ -132,5 +145,5 @@ def ingest(collection: Collection) -> Iterator[Ingest]:
 def forget() -> None:
     """Let go of every loaded part: the next question loads them anew."""
     with _loading:
-        for cached in (spec, backends, _opened):
+        for cached in (from_file, backends, _opened):
             cached.cache_clear()
