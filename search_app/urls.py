@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 from django.templatetags.static import static
-from django.urls import path
+from django.urls import include, path
 from django.views.generic import RedirectView
 
 from search_app.views import ask, documents, health, traces
@@ -19,5 +19,6 @@ urlpatterns = [
     # Browsers ask for it on pages that name no icon, such as the admin's.
     path("favicon.ico", RedirectView.as_view(url=static("sieve/icon.svg"))),
     path("healthz", health.healthz, name="healthz"),
+    path("manage/", include("search_app.manage.urls")),
     path("admin/", admin.site.urls),
 ]
