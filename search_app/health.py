@@ -1,0 +1,225 @@
+"""How every part of the installation is, in one sentence each. Nothing is loaded and nothing is mended."""
+
+import shutil
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from django.conf import settings
+from django.db import connection
+from django.db.models import Count, Min
+from django.utils import timezone
+
+from rag import backends
+from rag.errors import SieveError
+from rag.index.glance import glance
+from rag.models import CATALOGUE
+from rag.spec import PipelineSpec
+from search_app import dispatch, pipelines
+from search_app.models import Document, Removal
+
+LIMIT_S = 2.0
+"""Seconds after which a part counts as one that does not answer."""
+MIN_FREE_BYTES = 10**9
+MIN_FREE_SHARE = 0.05
+REQUIRED = frozenset({"database", "models", "index", "queue"})
+"""Parts without which the site should get no questions. The others are for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part as it was a moment ago. `details` are JSON values, for staff only, as is the sentence."""
+
+    name: str
+    ok: bool
+    sentence: str
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+Said = tuple[bool, str, dict[str, Any]]
+"""What a check gives: ok, sentence, details."""
+
+
+# --- Checks ------------------------------------------------------------------------------------------------
+
+
+def _database() -> Said:
+    began = time.perf_counter()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    elapsed_ms = (time.perf_counter() - began) * 1000
+    details = {"vendor": connection.vendor, "elapsed_ms": round(elapsed_ms, 2)}
+    return True, f"The database answers in {elapsed_ms:.1f} ms.", details
+
+
+def _models() -> Said:
+    needed: dict[str, list[str]] = {}
+    for name in pipelines.names():
+        for model in _models_of(pipelines.spec(name)):
+            needed.setdefault(model, []).append(name)
+    if not needed:
+        return True, "No pipeline needs a model.", {"models": []}
+    found = pipelines.store().status(needed)
+    rows = [
+        {
+            "name": one.model.name,
+            "state": one.state,
+            "reason": one.reason,
+            "bytes": one.model.bytes,
+            "pipelines": needed[one.model.name],
+        }
+        for one in found
+    ]
+    wrong = [one.model.name for one in found if one.state != "ready"]
+    if wrong:
+        names = ", ".join(wrong)
+        sentence = f"Missing or damaged: {names}. Run: manage.py models pull {' '.join(wrong)}"
+        return False, sentence, {"models": rows}
+    return True, f"{len(rows)} models are here and were checked.", {"models": rows}
+
+
+def _models_of(spec: PipelineSpec) -> set[str]:
+    """Names of the models that a spec's parts load. Raises `SieveError` for one that nobody knows."""
+    catalogue = {model.name for model in CATALOGUE}
+    found = set()
+    for kind, part in (("encode", spec.encoder), ("rerank", spec.rerank), ("generate", spec.generate)):
+        if part is None or not part.model:
+            continue
+        if part.model in catalogue:
+            found.add(part.model)
+        elif getattr(backends.module(kind, part.backend), "NEEDS_MODEL", True):
+            raise SieveError(f"A pipeline names the model {part.model}, which is not in the catalogue.")
+    return found
+
+
+def _index() -> Said:
+    found = glance(settings.INDEX_DIR)
+    if found is None:
+        return True, "There is no index yet; the first document makes it.", {"passages": 0, "documents": 0}
+    details = asdict(found)
+    wanted = _fingerprint_begins(pipelines.default())
+    if not found.encoder.startswith(wanted):
+        sentence = (
+            f"The index was built with the encoder {found.encoder}, but the default pipeline has "
+            f"{wanted}… Run: manage.py rebuild"
+        )
+        return False, sentence, details
+    return (
+        True,
+        f"{found.version} holds {found.passages:,} passages of {found.documents:,} documents.",
+        details,
+    )
+
+
+def _fingerprint_begins(spec: PipelineSpec) -> str:
+    """How the fingerprint of the spec's encoder begins: its name and, where it is known, its file's hash."""
+    for model in CATALOGUE:
+        if model.name == spec.encoder.model:
+            digest = next((file.sha256 for file in model.files if file.name == "model.onnx"), "")
+            return f"{model.name}:{digest[:12]}"
+    return f"{spec.encoder.model}:"
+
+
+def _queue() -> Said:
+    if not settings.QUEUE_URL:
+        return True, "There is no queue: each process reranks by itself.", {"configured": False}
+    state = getattr(dispatch, "queue_state", lambda: None)()
+    if state is None:
+        return False, "The state of the queue is not known.", {"configured": True}
+    return bool(state.ok), state.sentence, {"configured": True, **asdict(state)}
+
+
+def _disk() -> Said:
+    usage = shutil.disk_usage(settings.DATA_DIR)
+    details = {"free_bytes": usage.free, "total_bytes": usage.total}
+    sentence = f"{usage.free / 1e9:.1f} of {usage.total / 1e9:.1f} GB are free where the data lies."
+    if usage.free < MIN_FREE_BYTES or usage.free < MIN_FREE_SHARE * usage.total:
+        return False, f"Only {sentence} Make room, or ingest and backups will fail.", details
+    return True, sentence, details
+
+
+def _ingest() -> Said:
+    found = dict.fromkeys(Document.State.values, 0) | dict(
+        Document.objects.order_by().values_list("state").annotate(Count("pk"))
+    )
+    oldest = Document.objects.filter(state=Document.State.QUEUED).aggregate(at=Min("queued"))["at"]
+    waiting_s = max(0.0, (timezone.now() - oldest).total_seconds()) if oldest else 0.0
+    details = {
+        "documents": found,
+        "oldest_queued_s": round(waiting_s, 1),
+        "removals": Removal.objects.count(),
+    }
+    sentence = ", ".join(f"{number:,} {state}" for state, number in found.items()) + "."
+    if oldest:
+        sentence += f" The oldest has waited for {waiting_s:,.0f} s."
+    return True, sentence, details
+
+
+CHECKS: Mapping[str, Callable[[], Said]] = {
+    "database": _database,
+    "models": _models,
+    "index": _index,
+    "queue": _queue,
+    "disk": _disk,
+    "ingest": _ingest,
+}
+
+
+# --- The report --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A check that was begun. Reports that come while it runs share it: one that hangs is not begun twice."""
+
+    thread: threading.Thread
+    answer: list[Part]
+
+
+_asked: dict[str, _Asked] = {}
+_asking = threading.Lock()
+
+
+def report() -> tuple[Part, ...]:
+    """Every part, in the order of `CHECKS`. Takes at most `LIMIT_S` seconds and raises nothing."""
+    give_up = time.monotonic() + LIMIT_S
+    return tuple(_answer(name, asked, give_up) for name, asked in [(n, _ask(n)) for n in CHECKS])
+
+
+def ready(parts: tuple[Part, ...]) -> bool:
+    """Whether every required part is well."""
+    return all(part.ok for part in parts if part.name in REQUIRED)
+
+
+def _answer(name: str, asked: _Asked, give_up: float) -> Part:
+    asked.thread.join(max(0.0, give_up - time.monotonic()))
+    if asked.answer:
+        return asked.answer[0]
+    return Part(name, False, f"There was no answer within {LIMIT_S:g} s.")
+
+
+def _ask(name: str) -> _Asked:
+    with _asking:
+        earlier = _asked.get(name)
+        if earlier is not None and earlier.thread.is_alive():
+            return earlier
+        answer: list[Part] = []
+        thread = threading.Thread(target=_check, args=(name, answer), name=f"health-{name}", daemon=True)
+        _asked[name] = _Asked(thread, answer)
+        thread.start()
+        return _asked[name]
+
+
+def _check(name: str, answer: list[Part]) -> None:
+    """In a thread of its own, with a connection to the database of its own."""
+    try:
+        ok, sentence, details = CHECKS[name]()
+    except SieveError as error:
+        ok, sentence, details = False, str(error), {}
+    except Exception as error:  # a check says what is wrong, whatever that is
+        ok, sentence, details = False, f"It cannot be checked: {type(error).__name__}.", {}
+    finally:
+        connection.close()
+    answer.append(Part(name, ok, sentence, details))

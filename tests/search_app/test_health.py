@@ -1,0 +1,123 @@
+import threading
+import time
+from collections import namedtuple
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from search_app import health
+from search_app.models import Collection, Document
+
+pytestmark = pytest.mark.django_db(transaction=True)  # the checks look from threads of their own
+Usage = namedtuple("Usage", "total used free")
+
+
+@pytest.fixture
+def parts(light: None) -> Callable[[], dict[str, health.Part]]:
+    return lambda: {part.name: part for part in health.report()}
+
+
+def test_every_part_says_how_it_is(ingest: Callable[..., object], folder: Path, parts: Callable) -> None:
+    ingest(folder)
+    found = parts()
+    assert list(found) == ["database", "models", "index", "queue", "disk", "ingest"]
+    assert {name: part.ok for name, part in found.items()} == dict.fromkeys(found, True)
+    assert found["index"].details["documents"] == 3
+    assert "3 documents" in found["index"].sentence
+    assert "no queue" in found["queue"].sentence
+    assert found["ingest"].details["documents"]["searchable"] == 3
+    assert health.ready(tuple(found.values()))
+
+
+def test_an_index_of_another_encoder_does_not_fit(
+    ingest: Callable[..., object], folder: Path, parts: Callable, settings: object
+) -> None:
+    ingest(folder)
+    meta = next(settings.INDEX_DIR.glob("passages-*/meta.json"))
+    meta.write_text(meta.read_text().replace("hashing:", "other:"))
+    index = parts()["index"]
+    assert not index.ok
+    assert "manage.py rebuild" in index.sentence
+    meta.write_text("{")
+    assert "manage.py rebuild" in parts()["index"].sentence
+
+
+def test_a_model_that_is_missing_is_named(parts: Callable, settings: object, tmp_path: Path) -> None:
+    from rag.models import ModelStore
+    from search_app import pipelines
+
+    text = (settings.SPEC_DIR / "light.toml").read_text()
+    name = "ms-marco-MiniLM-L-12-v2-int8"
+    more = f'[rerank]\nbackend = "onnx"\nmodel = "{name}"\ndepth = 4\nbudget_ms = 100\nrequired = false\n'
+    (settings.SPEC_DIR / "more.toml").write_text(text + more)
+    assert not parts()["models"].ok  # the store of this test knows no states: said, not raised
+    original = pipelines.store
+    pipelines.store = lambda: ModelStore(tmp_path / "none")
+    try:
+        models = parts()["models"]
+    finally:
+        pipelines.store = original
+    assert not models.ok
+    assert f"manage.py models pull {name}" in models.sentence
+    assert models.details["models"][0]["pipelines"] == ["more"]
+
+
+def test_a_part_that_breaks_or_hangs_is_said_in_time(
+    parts: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stuck, calls = threading.Event(), []
+
+    def hangs() -> health.Said:
+        calls.append(1)
+        stuck.wait(20)
+        return True, "", {}
+
+    def breaks() -> health.Said:
+        raise ValueError("secret words")
+
+    monkeypatch.setattr(health, "LIMIT_S", 0.3)
+    monkeypatch.setitem(health.CHECKS, "disk", hangs)
+    monkeypatch.setitem(health.CHECKS, "index", breaks)
+    began = time.monotonic()
+    found = parts()
+    again = parts()
+    assert time.monotonic() - began < 5
+    assert (found["disk"].ok, found["disk"].sentence) == (False, "There was no answer within 0.3 s.")
+    assert "ValueError" in found["index"].sentence
+    assert "secret" not in str(found)
+    assert found["database"].ok
+    assert not again["disk"].ok
+    assert len(calls) == 1, "a check that hangs was begun a second time"
+    stuck.set()
+
+
+def test_two_reports_at_once_get_the_same_answer(parts: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow() -> health.Said:
+        time.sleep(0.3)
+        return True, "slow", {}
+
+    monkeypatch.setitem(health.CHECKS, "disk", slow)
+    seen: list[str] = []
+    both = [threading.Thread(target=lambda: seen.append(parts()["disk"].sentence)) for _ in range(2)]
+    for thread in both:
+        thread.start()
+    for thread in both:
+        thread.join()
+    assert seen == ["slow", "slow"]
+
+
+def test_little_room_is_said(parts: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health.shutil, "disk_usage", lambda _: Usage(100 * 10**9, 0, 4 * 10**9))
+    assert not parts()["disk"].ok
+    monkeypatch.setattr(health.shutil, "disk_usage", lambda _: Usage(10 * 10**9, 0, 9 * 10**8))
+    assert not parts()["disk"].ok
+    monkeypatch.setattr(health.shutil, "disk_usage", lambda _: Usage(10 * 10**9, 0, 2 * 10**9))
+    assert parts()["disk"].ok
+
+
+def test_the_longest_wait_is_told(parts: Callable) -> None:
+    Document.objects.create(collection=Collection.objects.create(name="notes"), name="a.md")
+    part = parts()["ingest"]
+    assert part.details["documents"]["queued"] == 1
+    assert "has waited" in part.sentence
