@@ -1,20 +1,28 @@
 """A question, asked by a viewer, with its trace kept: what the pages and the command share."""
 
+import dataclasses
 import uuid
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 
+import msgspec
+
 from rag.errors import SieveError
+from rag.pipeline import Pipeline
 from rag.trace import Event, Trace, fold
 from rag.types import Query
 from search_app import access, pipelines, selectors, services
 from search_app.access import Viewer
-from search_app.models import Conversation
+from search_app.models import Conversation, TraceRecord
 
 MAX_QUESTION = 2000
 """Characters. The encoder and the cross-encoder read fewer."""
 NOTHING_YET = "There is nothing to ask yet. Put documents in with: manage.py ingest PATH --collection NAME"
+
+
+class NothingToSearch(SieveError):
+    """No document of the asked collections can be found yet."""
 
 
 @dataclass(slots=True)
@@ -31,6 +39,8 @@ class Recording:
     trace_id: uuid.UUID
     conversation: Conversation | None = None
     passed: list[Event] = field(default_factory=list)
+    record: TraceRecord | None = None
+    """The kept trace; there is one when the iteration has ended."""
 
     @property
     def trace(self) -> Trace:
@@ -45,7 +55,7 @@ class Recording:
                 yield event
         finally:
             if self.passed:
-                services.record_trace(self.trace, self.viewer, self.trace_id, self.conversation)
+                self.record = services.record_trace(self.trace, self.viewer, self.trace_id, self.conversation)
 
     def finish(self) -> Trace:
         """Go through to the end and give the whole trace."""
@@ -62,10 +72,11 @@ def ask(
     collections: Sequence[str] = (),
     pipeline: str | None = None,
     conversation: Conversation | None = None,
+    generate: bool = True,
 ) -> Recording:
     """Begin a question in those collections, or in all that the viewer may read.
 
-    Raises `SieveError` when it cannot be asked at all: the sentence says what to do.
+    Without `generate` the pipeline ends at the passages, and its spec in the trace says so. Raises `SieveError` when it cannot be asked at all: the sentence says what to do.
     """
     question = question.strip().replace("\0", "")
     if not question:
@@ -74,8 +85,15 @@ def ask(
         raise SieveError(f"The question is longer than {MAX_QUESTION:,} characters.")
     names = selectors.asked_collections(viewer, collections)
     if not selectors.anything_to_search(names):
-        raise SieveError(NOTHING_YET)
+        raise NothingToSearch(NOTHING_YET)
     live = pipelines.get(pipeline, collections=names)
+    if not generate:
+        live = _without_generation(live)
     trace_id = uuid.uuid4()
     query = Query(id=str(trace_id), text=question, collections=names)
     return Recording(live.stream(query, access.permit_for(viewer)), viewer, trace_id, conversation)
+
+
+def _without_generation(live: Pipeline) -> Pipeline:
+    spec = msgspec.structs.replace(live.spec, generate=None)
+    return dataclasses.replace(live, spec=spec, generator=None)

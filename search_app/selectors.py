@@ -18,6 +18,10 @@ from search_app.models import Collection, Document, DocumentVersion, PassageText
 from search_app.weights import blend_of
 
 
+class UnknownCollection(SieveError):
+    """A collection that is not there, or that the viewer may not read: the two are not told apart."""
+
+
 def collections(viewer: Viewer) -> QuerySet[Collection]:
     """Collections that may be read, by name, each with `searchable`, its number of documents in the index."""
     searchable = Count("documents", filter=Q(documents__version__gt=0))
@@ -27,13 +31,13 @@ def collections(viewer: Viewer) -> QuerySet[Collection]:
 def asked_collections(viewer: Viewer, names: list[str]) -> tuple[str, ...]:
     """The readable ones of the named collections, or all readable ones when none is named.
 
-    Raises `SieveError` when a name is not among them, in the same words whether it exists or not.
+    Raises `UnknownCollection` when a name is not among them, in the same words whether it exists or not.
     """
     known = list(access.readable(viewer).values_list("name", flat=True))
     unknown = sorted(set(names) - set(known))
     if unknown:
         have = ", ".join(known) or "none yet"
-        raise SieveError(f"There is no collection {', '.join(unknown)}. Collections: {have}.")
+        raise UnknownCollection(f"There is no collection {', '.join(unknown)}. Collections: {have}.")
     return tuple(sorted(set(names))) or tuple(known)
 
 
@@ -61,43 +65,52 @@ def document(viewer: Viewer, document_id: int, version: int | None = None) -> Op
 
 @dataclass(frozen=True, slots=True)
 class StoredTrace:
-    """A trace at rest, opened. What came from documents that are deleted now is blank in it."""
+    """A trace at rest, opened for somebody: what he may not read is blank in it, as is what is deleted."""
 
     record: TraceRecord
     trace: Trace
     gone: bool
     """The answer saw a document that is deleted now: `trace.answer` is None."""
+    body: Mapping[str, Any]
+    """The same as JSON values."""
 
 
 def trace(viewer: Viewer, trace_id: uuid.UUID) -> StoredTrace | None:
     """A stored trace, when it exists and this viewer may read it."""
     record = TraceRecord.objects.select_related("user", "pipeline").filter(pk=trace_id).first()
-    return stored_trace(record) if record and access.may_read_trace(viewer, record) else None
+    return stored_trace(viewer, record) if record and access.may_read_trace(viewer, record) else None
 
 
 def answer(viewer: Viewer, trace_id: uuid.UUID) -> StoredTrace | None:
     """The same for the answer's page, which shows no more than the passages that the answer saw."""
     record = TraceRecord.objects.select_related("user", "pipeline").filter(pk=trace_id).first()
-    return stored_trace(record) if record and access.may_read_answer(viewer, record) else None
+    return stored_trace(viewer, record) if record and access.may_read_answer(viewer, record) else None
 
 
-def stored_trace(record: TraceRecord) -> StoredTrace:
-    body, gone = _without_deleted(record)
-    return StoredTrace(record, trace_store.from_json(body, _kept_texts(body)), gone)
+def stored_trace(viewer: Viewer, record: TraceRecord) -> StoredTrace:
+    """A trace as this viewer may see it; the caller has checked that he may open it."""
+    body, gone = _seen_by(viewer, record)
+    return StoredTrace(record, trace_store.from_json(body, _kept_texts(body)), gone, body)
 
 
-def _without_deleted(record: TraceRecord) -> tuple[dict[str, Any], bool]:
-    """The body without a word of documents that are deleted now, and whether the answer is among them."""
-    existing = {
-        str(pk)
-        for pk in Document.objects.filter(
-            pk__in=[int(d) for d in record.documents if d.isdecimal()]
-        ).values_list("pk", flat=True)
-    }
-    blank = {"title": "Deleted document", "headings": [], "sha256": ""}
-    passages = [p if p["document_id"] in existing else p | blank for p in record.body["passages"]]
-    gone = not existing.issuperset(record.used)
-    return record.body | {"passages": passages} | ({"answer": None} if gone else {}), gone
+def _seen_by(viewer: Viewer, record: TraceRecord) -> tuple[dict[str, Any], bool]:
+    """The body without a word of what is deleted or may not be read now, and whether the answer is gone."""
+    names = set(access.readable(viewer).values_list("name", flat=True))
+    numbers = [int(d) for d in record.documents if d.isdecimal()]
+    rows = Document.objects.filter(pk__in=numbers).values_list("pk", "collection__name")
+    collection_of = {str(pk): name for pk, name in rows}
+
+    def seen(passage: dict[str, Any]) -> dict[str, Any]:
+        if collection_of.get(passage["document_id"]) in names:
+            return passage
+        blank = {"title": "Deleted document", "headings": [], "sha256": ""}
+        return passage | blank | ({} if passage["collection"] in names else {"collection": ""})
+
+    query = record.body["query"]
+    query = query | {"collections": [name for name in query["collections"] if name in names]}
+    passages = [seen(passage) for passage in record.body["passages"]]
+    gone = not collection_of.keys() >= set(record.used)
+    return record.body | {"query": query, "passages": passages} | ({"answer": None} if gone else {}), gone
 
 
 def _kept_texts(body: Mapping[str, Any]) -> dict[str, str]:
@@ -159,8 +172,7 @@ def indexed_documents() -> dict[tuple[str, int], int]:
 
 def exported(stored: StoredTrace) -> dict[str, Any]:
     """A trace with everything needed to read it elsewhere: `body`, and `texts` by hash."""
-    record, trace = stored.record, stored.trace
-    body, _ = _without_deleted(record)
+    record, trace, body = stored.record, stored.trace, stored.body
     return {
         "id": str(record.pk),
         "created": record.created.isoformat(),
