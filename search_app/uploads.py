@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from rag.errors import ParseError, SieveError
@@ -133,9 +133,13 @@ def delete(documents: Iterable[Document]) -> int:
 
 def reindex(collection: Collection) -> int:
     """Queue every document of a collection again, as after a change of the recipe."""
+    return requeue(Document.objects.filter(collection=collection))
+
+
+def requeue(documents: QuerySet[Document]) -> int:
+    """Queue these documents again whatever their state, from the content that is kept; returns how many."""
     with transaction.atomic():
-        rows = Document.objects.filter(collection=collection).exclude(content_hash="")
-        changed = rows.update(
+        changed = documents.exclude(content_hash="").update(
             state=State.QUEUED,
             reason="",
             attempts=0,
