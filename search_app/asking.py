@@ -76,7 +76,8 @@ def ask(
 ) -> Recording:
     """Begin a question in those collections, or in all that the viewer may read.
 
-    Without `generate` the pipeline ends at the passages, and its spec in the trace says so. Raises `SieveError` when it cannot be asked at all: the sentence says what to do.
+    Without `generate` the pipeline ends at the passages, and its spec in the trace says so. Raises
+    `SieveError` when it cannot be asked at all: the sentence says what to do.
     """
     question = question.strip().replace("\0", "")
     if not question:
