@@ -22,8 +22,12 @@ class ApiKey(models.Model):
     )
     digest = models.CharField(max_length=64, help_text="SHA-256 of the key, which has 256 random bits.")
     scopes = models.JSONField(default=list, help_text="What it may do.")
+    limited = models.BooleanField(
+        default=False,
+        help_text="Reads only its collections. It stays so when the last of them is deleted.",
+    )
     collections = models.ManyToManyField(
-        Collection, blank=True, related_name="+", help_text="None: all that its user may read."
+        Collection, blank=True, related_name="+", help_text="What a limited key may read."
     )
     created = models.DateTimeField(auto_now_add=True)
     expires = models.DateTimeField(null=True, blank=True, help_text="Empty: never.")
