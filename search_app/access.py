@@ -98,8 +98,11 @@ def may_read_trace(viewer: Viewer, record: TraceRecord) -> bool:
 
 
 def may_read_answer(viewer: Viewer, record: TraceRecord) -> bool:
-    """The same people, as long as they may read the passages that the answer saw."""
-    return _may_open(viewer, record) and _all_readable(viewer, record.used)
+    """The same people, as long as they may read the passages that the answer saw.
+
+    A question that was broken off before saw none: its page shows what was found until then.
+    """
+    return _may_open(viewer, record) and _all_readable(viewer, record.used or record.documents)
 
 
 def _may_open(viewer: Viewer, record: TraceRecord) -> bool:

@@ -118,7 +118,7 @@ def test_a_deleted_document_is_gone_from_everywhere(two: None) -> None:
     assert uploads.delete([plan()]) == 1
     assert "sold" not in texts(OPERATOR)
     assert not PassageText.objects.filter(text__contains="sold").exists()
-    stored = selectors.stored_trace(TraceRecord.objects.get(pk=trace.query.id))
+    stored = selectors.stored_trace(OPERATOR, TraceRecord.objects.get(pk=trace.query.id))
     assert stored.trace.movements() == trace.movements()  # ids and ranks stay
     assert "sold" not in json.dumps(selectors.exported(stored))
     assert "sold" not in " ".join(p.text for p in stored.trace.passages.values())

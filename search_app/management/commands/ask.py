@@ -33,9 +33,8 @@ class Command(SieveCommand):
         trace = recording.finish()
         if options["json"]:
             record = TraceRecord.objects.get(pk=recording.trace_id)
-            self.say(
-                json.dumps(selectors.exported(selectors.stored_trace(record)), ensure_ascii=False, indent=1)
-            )
+            stored = selectors.stored_trace(OPERATOR, record)
+            self.say(json.dumps(selectors.exported(stored), ensure_ascii=False, indent=1))
             return
         for line in told(trace):
             self.say(line)

@@ -7,6 +7,7 @@ from rag.errors import SieveError
 from rag.pipeline import Replay
 from rag.replay import difference
 from search_app import pipelines, selectors
+from search_app.access import OPERATOR
 from search_app.management.base import CommandParser, SieveCommand
 from search_app.models import TraceRecord
 
@@ -26,7 +27,7 @@ class Command(SieveCommand):
         )
 
     def run(self, **options: Any) -> None:
-        old = selectors.stored_trace(_record(options["trace"])).trace
+        old = selectors.stored_trace(OPERATOR, _record(options["trace"])).trace
         pipeline = pipelines.build(old.pipeline, specs.from_mapping(old.spec))
         new = pipeline.answer(old.query, replay=Replay(old, from_legs=options["stage"] == "fused"))
         found = difference(old, new)
