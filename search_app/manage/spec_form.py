@@ -1,0 +1,217 @@
+"""A pipeline spec as the fields of a form, made from the structs in `rag/spec.py`, and back."""
+
+import pkgutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import import_module
+from typing import Any
+
+import msgspec
+from msgspec import inspect
+
+from rag.errors import SpecError
+from rag.models.catalogue import CATALOGUE
+from rag.spec import PipelineSpec, from_mapping
+from search_app.manage.spec_words import HELP, TITLES
+from search_app.pipeline_versions import OPTIONAL, PARTS
+
+FIXED = ("encoder",)
+"""Parts that the index was built with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One key of a spec. `kind` is whole, number, text, flag or choice; without a limit it is None."""
+
+    key: str
+    """`part.key`: its name in the form, too."""
+    kind: str
+    least: float | None = None
+    most: float | None = None
+    choices: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        return self.key.partition(".")[2].replace("_", " ").replace(" ms", " (ms)")
+
+    @property
+    def help(self) -> str:
+        said = HELP.get(self.key) or HELP[self.key.partition(".")[2]]
+        if self.least is None and self.most is None:
+            return said
+        if self.most is None:
+            return f"{said} At least {self.least:g}."
+        return f"{said} {self.least:g} to {self.most:,g}."
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """A field with what stands in it, and what is wrong with that."""
+
+    field: Field
+    value: str
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A table of the spec. `on` is False where the spec leaves it out."""
+
+    name: str
+    title: str
+    said: str
+    optional: bool
+    fixed: bool
+    on: bool
+    fields: tuple[Filled, ...]
+
+
+@lru_cache
+def fields() -> dict[str, tuple[Field, ...]]:
+    """Part to its fields, as the structs declare them."""
+    info = inspect.type_info(PipelineSpec)
+    assert isinstance(info, inspect.StructType)
+    return {part.name: tuple(_field(part.name, f) for f in _struct(part.type).fields) for part in info.fields}
+
+
+def _struct(kind: inspect.Type) -> inspect.StructType:
+    if isinstance(kind, inspect.UnionType):
+        kind = next(one for one in kind.types if isinstance(one, inspect.StructType))
+    assert isinstance(kind, inspect.StructType)
+    return kind
+
+
+def _field(part: str, field: inspect.Field) -> Field:
+    key, kind = f"{part}.{field.name}", field.type
+    match kind:
+        case inspect.IntType():
+            return Field(key, "whole", kind.ge, kind.le)
+        case inspect.FloatType():
+            return Field(key, "number", kind.ge, kind.le)
+        case inspect.BoolType():
+            return Field(key, "flag")
+        case inspect.LiteralType():
+            return Field(key, "choice", choices=tuple(str(value) for value in kind.values))
+        case _ if field.name == "backend":
+            return Field(key, "choice", choices=_backends(part))
+        case _ if field.name == "model":
+            uses = ("cross-encoder", "language model") if part == "generate" else ("cross-encoder",)
+            return Field(
+                key, "choice", choices=tuple(m.name for m in CATALOGUE if m.use.startswith(uses))
+            )
+    return Field(key, "text")
+
+
+def _backends(part: str) -> tuple[str, ...]:
+    package = import_module({"encoder": "rag.encode", "generate": "rag.generate"}.get(part, "rag.rerank"))
+    names = {module.name for module in pkgutil.iter_modules(package.__path__)} - {"base", "message"}
+    if part == "late":
+        names &= {"late_interaction"}
+    elif part == "rerank":
+        names -= {"late_interaction"}
+    return tuple(sorted(names))
+
+
+def of_spec(spec: PipelineSpec, defaults: PipelineSpec) -> list[Part]:
+    """The form that shows this spec; a part that it leaves out stands ready with the values of `defaults`."""
+    own, other = spec.as_dict(), defaults.as_dict()
+    texts = {
+        field.key: _text(values[field.key.partition(".")[2]])
+        for name in PARTS
+        if (values := own[name] or other[name] or {})
+        for field in fields()[name]
+    }
+    return _parts(texts, {name for name in PARTS if own[name] is not None})
+
+
+def of_post(post: Mapping[str, str], base: PipelineSpec) -> tuple[PipelineSpec | None, list[Part], list[str]]:
+    """What was sent: the spec, or None when something is wrong; the form again; what is wrong as a whole.
+
+    Fixed parts are those of `base`, whatever was sent.
+    """
+    on = {name for name in PARTS if name not in OPTIONAL or f"{name}.on" in post}
+    kept = base.as_dict()
+    texts: dict[str, str] = {}
+    data: dict[str, Any] = {}
+    errors: dict[str, str] = {}
+    for name in PARTS:
+        values: dict[str, Any] = {}
+        for field in fields()[name]:
+            key = field.key.partition(".")[2]
+            if name in FIXED:
+                texts[field.key] = _text(kept[name][key])
+                values[key] = kept[name][key]
+                continue
+            texts[field.key] = text = _sent(post, field)
+            try:
+                values[key] = _value(field, text)
+            except ValueError as error:
+                if name in on:
+                    errors[field.key] = str(error)
+        if name in on:
+            data[name] = values
+    if errors:
+        return None, _parts(texts, on, errors), []
+    try:
+        return from_mapping(data), _parts(texts, on), []
+    except SpecError as error:
+        return None, _parts(texts, on), [str(error)]
+
+
+def _sent(post: Mapping[str, str], field: Field) -> str:
+    return str(field.key in post).lower() if field.kind == "flag" else post.get(field.key, "").strip()
+
+
+def _parts(texts: Mapping[str, str], on: set[str], errors: Mapping[str, str] | None = None) -> list[Part]:
+    wrong = errors or {}
+    return [
+        Part(
+            name,
+            *TITLES[name],
+            optional=name in OPTIONAL,
+            fixed=name in FIXED,
+            on=name in on,
+            fields=tuple(
+                Filled(
+                    _with(field, texts.get(field.key, "")), texts.get(field.key, ""), wrong.get(field.key, "")
+                )
+                for field in fields()[name]
+            ),
+        )
+        for name in PARTS
+    ]
+
+
+def _with(field: Field, value: str) -> Field:
+    """A choice always has the value that stands in it."""
+    if field.kind != "choice" or not value or value in field.choices:
+        return field
+    return Field(field.key, field.kind, choices=(value, *field.choices))
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _value(field: Field, text: str) -> object:
+    """Raises `ValueError` with a sentence."""
+    if field.kind == "flag":
+        return text == "true"
+    if field.kind in ("choice", "text"):
+        if not text:
+            raise ValueError("Choose one.")
+        return text
+    try:
+        number = msgspec.convert(text, int if field.kind == "whole" else float, strict=False)
+    except msgspec.ValidationError as error:
+        raise ValueError(
+            f"Write a {field.kind} number." if field.kind == "whole" else "Write a number."
+        ) from error
+    if field.least is not None and number < field.least:
+        raise ValueError(f"At least {field.least:g}.")
+    if field.most is not None and number > field.most:
+        raise ValueError(f"At most {field.most:,g}.")
+    if number != number or abs(number) == float("inf"):
+        raise ValueError("Write a number.")
+    return number
