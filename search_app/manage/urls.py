@@ -1,6 +1,6 @@
 """Addresses below /manage/."""
 
-from django.urls import path
+from django.urls import include, path
 
 from search_app.manage import collections, documents, overview, upload
 
@@ -17,4 +17,5 @@ urlpatterns = [
     path("collections/<slug:name>/", collections.collection, name="manage-collection"),
     path("collections/<slug:name>/reindex", collections.collection_reindex, name="manage-reindex"),
     path("collections/<slug:name>/delete", collections.collection_delete, name="manage-collection-delete"),
+    path("", include("search_app.manage.watch_urls")),
 ]
