@@ -37,10 +37,21 @@ def module(kind: str, name: str) -> ModuleType:
 class Backends:
     """The parts of one process. Whoever asks for a part first loads it, while the others wait."""
 
-    def __init__(self, model_path: Callable[[str], Path], *, threads: int | None = None) -> None:
-        """`model_path` gives a model's folder or raises `ModelError`; `threads` is all cores by default."""
+    def __init__(
+        self,
+        model_path: Callable[[str], Path],
+        *,
+        threads: int | None = None,
+        elsewhere: Callable[[str], Reranker] | None = None,
+    ) -> None:
+        """`model_path` gives a model's folder or raises `ModelError`; `threads` is all cores by default.
+
+        `elsewhere` gives, for the name of a model, the cross-encoder that another process runs; none is
+        loaded here then.
+        """
         self._model_path = model_path
         self._threads = threads
+        self._elsewhere = elsewhere
         self._loading = threading.RLock()
         self._parts: dict[tuple[str, ...], Any] = {}
 
@@ -84,6 +95,8 @@ class Backends:
 
     def _load(self, kind: str, backend: str, model: str) -> Any:
         def load() -> Any:
+            if kind == "rerank" and backend == "onnx" and self._elsewhere is not None:
+                return self._elsewhere(model)
             of = module(kind, backend)
             files = self._model_path(model) if getattr(of, "NEEDS_MODEL", True) else None
             return of.load(model, files, threads=self._threads)

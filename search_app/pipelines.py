@@ -12,14 +12,14 @@ from django.conf import settings
 from rag import spec as specs
 from rag.backends import Backends
 from rag.encode.base import Encoder
-from rag.errors import SpecError
+from rag.errors import ModelError, SpecError
 from rag.index import embedded
 from rag.index.embedded import EmbeddedReader, EmbeddedWriter
 from rag.models import ModelStore
 from rag.parse.sandbox import ParserPool
 from rag.pipeline import Pipeline
 from rag.spec import PipelineSpec
-from search_app import selectors
+from search_app import dispatch, selectors
 from search_app.ingesting import Ingest
 from search_app.models import Collection, PipelineVersion
 
@@ -68,7 +68,30 @@ def store() -> ModelStore:
 
 @lru_cache
 def backends() -> Backends:
-    return Backends(store().path)
+    return Backends(store().path, elsewhere=_queued if _score_by_queue else None)
+
+
+_score_by_queue = False
+
+
+def score_by_queue() -> None:
+    """Where there is a queue, have the rerank worker hold the cross-encoders instead of this process.
+
+    The process that answers requests says so when it starts; commands score by themselves.
+    """
+    global _score_by_queue
+    _score_by_queue = bool(settings.QUEUE_URL)
+    backends.cache_clear()
+
+
+def _queued(model: str) -> dispatch.QueuedReranker:
+    """The cross-encoder of this name in the rerank worker; its fingerprint is that of the pinned files."""
+    from rag.rerank.onnx import fingerprint
+
+    pinned = {file.name: file.sha256 for file in store().model(model).files}
+    if "model.onnx" not in pinned:
+        raise ModelError(f"The model {model} is no cross-encoder.")
+    return dispatch.QueuedReranker(fingerprint(model, pinned["model.onnx"]), settings.QUEUE_URL)
 
 
 def encoder(of: PipelineSpec | None = None) -> Encoder:

@@ -40,6 +40,11 @@ def load(
     )
 
 
+def fingerprint(name: str, digest: str) -> str:
+    """The fingerprint that a model will have, from its name and the SHA-256 of its `model.onnx`."""
+    return f"{name}:{digest[:12]}:logit"
+
+
 class OnnxReranker:
     """Scores pairs in the order given, and stops where the deadline would be passed."""
 
@@ -58,7 +63,7 @@ class OnnxReranker:
         self._question = tokenizer(tokenizer_file, max_tokens=MAX_QUERY)
         self._batch_tokens = batch_tokens
         digest = digest or hashlib.sha256(model_file.read_bytes()).hexdigest()
-        self.fingerprint = f"{name}:{digest[:12]}:logit"
+        self.fingerprint = fingerprint(name, digest)
         self._lock = threading.Lock()
         self._tokens_per_second = self._best_tokens_per_second = 0.0
         self._warm_up()

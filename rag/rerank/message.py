@@ -1,0 +1,120 @@
+"""What travels between a process that asks and the worker that scores: JSON, and nothing else.
+
+A job is put into the queue `RERANK` as the one argument of the task `SCORE`; its reply is pushed to the
+Redis list that the job names. A worker says that it is there by a `Beat` under a key that expires.
+Decoding is strict: a field too many or of another type is refused.
+"""
+
+from typing import Any, Literal, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from rag.types import ScoreKind
+
+SCORE = "rerank.score"
+"""The task's name; `search_app.dispatch` sends it, `workers.rerank` has it."""
+RERANK = "rerank"
+"""The queue's name."""
+REPLY_KEY = "sieve:reply:"
+REPLY_SECONDS = 30
+"""A reply that nobody fetches is gone after so long."""
+BEAT_KEY = "sieve:worker:"
+"""Before `<kind>:<host>-<pid>`."""
+BEAT_SECONDS = 1.0
+"""Between two signs of life."""
+BEAT_EXPIRES_SECONDS = 4
+"""After so long without one, a worker counts as gone."""
+
+T = TypeVar("T")
+
+
+class Job(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Texts to be scored for a query."""
+
+    id: str
+    query: str
+    texts: tuple[str, ...]
+    reranker: str
+    """Fingerprint of the reranker that must score: another one refuses."""
+    deadline: float
+    """Unix time after which nobody waits any more. The clocks of the machines must agree."""
+    reply_to: str
+    """Redis list for the reply."""
+
+
+class Scored(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="scored"):
+    """One value per text, in the order given; None where time ran out."""
+
+    id: str
+    kind: ScoreKind
+    values: tuple[float | None, ...]
+    compute_ms: float
+
+
+class Refused(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="refused"):
+    """Why there are no scores: a code for programs and a sentence for people."""
+
+    id: str
+    code: Literal["other_model", "too_late", "failed"]
+    sentence: str
+
+
+Reply = Scored | Refused
+
+
+class Beat(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A worker's sign of life."""
+
+    kind: str
+    host: str
+    pid: int
+    started: float
+    """Unix time."""
+    models: tuple[str, ...] = ()
+    """Fingerprints of what it holds."""
+    busy_since: float | None = None
+    """Unix time at which it began what it is doing; None while it waits for work."""
+
+
+class BadMessage(ValueError):
+    """A message that is none of ours, or of another version of this program."""
+
+
+def encode(message: Struct) -> bytes:
+    return msgspec.json.encode(message)
+
+
+def decode(data: bytes, of: type[T]) -> T:
+    """Raises `BadMessage`. For a reply, `of` is the union `Reply`."""
+    try:
+        return msgspec.json.decode(data, type=of)
+    except msgspec.DecodeError as error:
+        raise BadMessage(str(error)) from error
+
+
+def to_plain(job: Job) -> dict[str, Any]:
+    """The job as the JSON value that the task is sent with."""
+    plain: dict[str, Any] = msgspec.to_builtins(job)
+    return plain
+
+
+def from_plain(value: object) -> Job:
+    """Raises `BadMessage`."""
+    try:
+        return msgspec.convert(value, Job)
+    except msgspec.ValidationError as error:
+        raise BadMessage(str(error)) from error
+
+
+def beat_key(kind: str, host: str, pid: int) -> str:
+    return f"{BEAT_KEY}{kind}:{host}-{pid}"
+
+
+def broker_url(url: str) -> str:
+    """The address of Redis as kombu spells it, which has another word for a socket than Redis itself.
+
+    >>> broker_url("unix:///run/queue.sock")
+    'redis+socket:///run/queue.sock'
+    """
+    return url.replace("unix://", "redis+socket://", 1) if url.startswith("unix://") else url

@@ -1,0 +1,68 @@
+"""The Celery application of the workers. Knows neither Django nor a model, so every worker can have it.
+
+JSON only. A message is acknowledged when its work is done and one is taken at a time; a message may be lost
+or come twice all the same, so what must not be lost stands in the database.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from celery import Celery
+from celery.utils.log import get_logger
+from celery.worker.consumer import Consumer
+from celery.worker.state import maybe_shutdown
+
+from rag.rerank.message import RERANK, broker_url
+
+log = get_logger(__name__)
+
+INGEST = "ingest"
+"""The queue of the ingest worker."""
+QUEUE_URL: str = os.environ.get("SIEVE_QUEUE", "")
+MODEL_DIR: Path = Path(
+    os.environ.get("SIEVE_MODEL_DIR")
+    or Path(os.environ.get("SIEVE_DATA_DIR") or Path(__file__).resolve().parent.parent / "var") / "models"
+).absolute()
+
+
+class PatientConsumer(Consumer):
+    """Comes back within a second when Redis does; Celery's own pauses grow to half a minute."""
+
+    def ensure_connected(self, conn: Any) -> Any:
+        def failed(error: Exception, pause: float) -> None:
+            if not said:
+                log.warning("The queue cannot be reached; trying again until it can: %s", error)
+                said.append(True)
+
+        said: list[bool] = []
+        conn.ensure_connection(
+            failed, None, interval_start=0.1, interval_step=0.2, interval_max=0.9, callback=maybe_shutdown
+        )
+        self.first_connection_attempt = False
+        if said:
+            log.warning("The queue is there again.")
+        return conn
+
+
+app = Celery("sieve", broker=broker_url(QUEUE_URL) or "memory://", set_as_current=False, fixups=())
+app.conf.update(
+    accept_content=["json"],
+    task_serializer="json",
+    task_acks_late=True,
+    task_ignore_result=True,
+    task_default_queue=INGEST,
+    task_routes={"rerank.*": {"queue": RERANK}, "ingest.*": {"queue": INGEST}},
+    task_create_missing_queues=True,
+    worker_prefetch_multiplier=1,
+    worker_pool="solo",
+    worker_consumer="workers.app:PatientConsumer",
+    worker_enable_remote_control=False,
+    worker_send_task_events=False,
+    worker_hijack_root_logger=False,
+    worker_redirect_stdouts=False,
+    worker_cancel_long_running_tasks_on_connection_loss=False,
+    broker_connection_retry_on_startup=True,
+    # A message that was taken by a worker that died comes again after so long; nobody waits for it.
+    broker_transport_options={"visibility_timeout": 600, "socket_connect_timeout": 2},
+)
