@@ -24,6 +24,8 @@ class Viewer:
     asker: str = ""
     only: tuple[str, ...] | None = None
     """Names of the collections that an API key is limited to; None: no limit beyond the user's own."""
+    behind: int | None = None
+    """Whoever asks with this viewer's rights to see what they find: the trace belongs to that user."""
 
     @property
     def who(self) -> str:

@@ -72,7 +72,8 @@ def record_trace(
     passages = trace.passages
     record = TraceRecord(
         id=trace_id or uuid.uuid4(),
-        user_id=viewer.user_id,
+        user_id=viewer.user_id if viewer.behind is None else viewer.behind,
+        as_user_id=None if viewer.behind is None else viewer.user_id,
         asker=viewer.asker,
         conversation=conversation,
         question=trace.query.text,
@@ -87,6 +88,8 @@ def record_trace(
     )
     with transaction.atomic():
         _keep_texts(passages.values())
+        if conversation is not None:
+            conversation.save()  # begins with its first question, and says when the last one was asked
         record.save(force_insert=True)
     return record
 

@@ -34,6 +34,14 @@ class TraceRecord(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     created = models.DateTimeField(auto_now_add=True, db_index=True)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
+    as_user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        help_text="With whose rights it was asked, where these were not the asker's own.",
+    )
     asker = models.CharField(
         max_length=32, blank=True, help_text="Random name of the asking browser; empty for commands."
     )
@@ -55,6 +63,7 @@ class TraceRecord(models.Model):
 
     class Meta:
         ordering = ["-created"]
+        permissions = [("search_as", "Can search with the rights of another user")]
 
     def __str__(self) -> str:
         return self.question
