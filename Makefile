@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
-.PHONY: help setup setup-dev run test test-slow test-browser lint format check bench evaluate golden lock clean
+.PHONY: help setup setup-dev run test test-slow test-browser test-postgres lint format check bench evaluate golden lock clean
 
 PY := .venv/bin/python
 SETUP := sh scripts/python.sh scripts/setup.py
@@ -28,6 +28,9 @@ test-slow: setup-dev ## Run the slow tests: kill -9 in an ingest, damaged files,
 
 test-browser: setup-dev ## Run the tests in a real Chromium
 	@$(PY) -m pytest -m browser $(ARGS) || [ $$? -eq 5 ]
+
+test-postgres: setup-dev ## Run the application's tests on a PostgreSQL of their own
+	@sh scripts/postgres.sh $(PY) -m pytest -m "not slow and not browser" tests/search_app $(ARGS)
 
 lint: setup-dev ## Check style, types and that imports only go down
 	@status=0; \
