@@ -1,25 +1,21 @@
 """From a prepared `.venv` to an open application with the handbook indexed and one question answered.
 
-The server starts beside `scripts.prepare`, which runs the commands, and ends with this script.
-Standard library only.
+The parts of the application start beside `scripts.prepare`, which runs the commands, and end with this
+script. One log: each line of a part begins with its name.
 """
 
 import contextlib
-import ctypes
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 
-from scripts.setup import ROOT, VENV, model_dir, read_stamp, say
-
-WAIT_S = 60
-PR_SET_PDEATHSIG = 1
+from scripts.part import die_with_parent
+from scripts.setup import ROOT, VENV, data_dir, model_dir, read_stamp, say
+from scripts.stack import Stack, StackError
 
 
 def disk_bytes(folder: Path) -> int:
@@ -50,45 +46,6 @@ def check_free(port: int) -> None:
                 f"Port {port} is taken by another program. Choose another one: "
                 f"make run PORT={port % 65535 + 1}"
             ) from None
-
-
-def die_with_parent() -> None:
-    """In the child: end when this script ends, even by kill -9. Linux only; elsewhere a no-op."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-
-
-def start_server(port: int) -> subprocess.Popen[bytes]:
-    """In a process group of its own, so that Ctrl-C reaches it once, through `stop`."""
-    command = [
-        *(sys.executable, "-m", "gunicorn", "--config", "python:search_app.gunicorn"),
-        *("--bind", f"127.0.0.1:{port}", "--log-level", "warning", "--no-control-socket"),
-    ]
-    return subprocess.Popen(command, cwd=ROOT, start_new_session=True, preexec_fn=die_with_parent)
-
-
-def stop(server: subprocess.Popen[bytes]) -> None:
-    """Ask politely, then take the whole group down: nothing stays behind."""
-    if server.poll() is None:
-        server.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            server.wait(timeout=8)
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(server.pid, signal.SIGKILL)
-    server.wait()
-
-
-def wait_until_it_answers(server: subprocess.Popen[bytes], port: int) -> None:
-    deadline = time.monotonic() + WAIT_S
-    while time.monotonic() < deadline:
-        if server.poll() is not None:
-            raise SystemExit("The web server ended at once; its reason stands above.")
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=2):
-                return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.1)
-    raise SystemExit(f"The web server did not answer within {WAIT_S} s.")
 
 
 def summary(port: int, began: float) -> str:
@@ -122,22 +79,21 @@ def main() -> None:
     check_free(port)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # a shell may have had SIGINT ignored
         signal.signal(number, interrupted)
-    server: subprocess.Popen[bytes] | None = None
     try:
-        server = start_server(port)
-        prepared = subprocess.run(
-            [sys.executable, "-m", "scripts.prepare"], cwd=ROOT, preexec_fn=die_with_parent
-        )
-        if prepared.returncode:
-            raise SystemExit(prepared.returncode)
-        wait_until_it_answers(server, port)
-        say("\n" + summary(port, began))
-        raise SystemExit(server.wait())
+        with Stack(data_dir(), port, parts=("redis", "rerank", "web")) as stack:
+            prepared = subprocess.run(
+                [sys.executable, "-m", "scripts.prepare"], cwd=ROOT, preexec_fn=die_with_parent()
+            )
+            if prepared.returncode:
+                raise SystemExit(prepared.returncode)
+            stack.start("ingest")  # only now: the commands before needed the index's one writer
+            stack.wait_until_ready()
+            say("\n" + summary(port, began))
+            stack.wait()
+    except StackError as error:
+        raise SystemExit(str(error)) from None
     except KeyboardInterrupt:
         say("\nStopping")
-    finally:
-        if server is not None:
-            stop(server)
 
 
 if __name__ == "__main__":
