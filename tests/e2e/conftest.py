@@ -1,19 +1,16 @@
-"""The real application in a real browser: gunicorn, models, index, Chromium."""
+"""The real application in a real browser: Redis, both workers, gunicorn, models, index, Chromium."""
 
-import os
 import re
-import socket
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page
+
+from scripts.stack import Stack
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -22,50 +19,40 @@ ROOT = Path(__file__).resolve().parents[2]
 class Application:
     url: str
     password: str
+    """Of the user `admin`."""
+    stack: Stack
+    """What runs: its parts can be killed, and its `environment` is what commands need to meet them."""
 
 
-def manage(environment: dict[str, str], *arguments: str) -> str:
+def manage(environment: Mapping[str, str], *arguments: str) -> str:
+    """Run a command of manage.py to its end; gives what it said."""
     command = [sys.executable, "manage.py", *arguments]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
 
-@pytest.fixture(scope="session")
-def application(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Application]:
-    data = tmp_path_factory.mktemp("data")
-    environment = {**os.environ, "SIEVE_DATA_DIR": str(data)}
-    manage(environment, "migrate", "--verbosity", "0")
-    said = manage(environment, "first_admin")
+def prepared(data: Path, **settings: str) -> tuple[Stack, str]:
+    """A stack over an empty database, not started, and the password of its user `admin`."""
+    data.mkdir(parents=True, exist_ok=True)
+    stack = Stack(data, environment=settings)
+    manage(stack.environment, "migrate", "--verbosity", "0")
+    said = manage(stack.environment, "first_admin")
     password = re.search(r"password\s*:?\s+(\S+)", said, re.IGNORECASE)
     assert password, said
+    return stack, password.group(1)
+
+
+@pytest.fixture(scope="session")
+def application(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Application]:
+    """The whole stack, with the handbook and the harbour in it."""
+    stack, password = prepared(tmp_path_factory.mktemp("data"))
     pages = [str(page) for page in sorted((ROOT / "docs").glob("*.md"))]
-    manage(environment, "ingest", *pages, "--collection", "handbook")
-    manage(environment, "ingest", str(ROOT / "tests/data/harbour"), "--collection", "harbour")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "gunicorn", "--config", "python:search_app.gunicorn"]
-    command += ["--bind", f"127.0.0.1:{port}", "--log-level", "warning"]
-    server = subprocess.Popen(command, cwd=ROOT, env=environment)
-    url = f"http://127.0.0.1:{port}"
-    try:
-        wait_for(server, f"{url}/healthz")
-        yield Application(url, password.group(1))
-    finally:
-        server.terminate()
-        server.wait(timeout=20)
-
-
-def wait_for(server: subprocess.Popen[bytes], url: str) -> None:
-    for _ in range(300):
-        assert server.poll() is None, "the server ended at once"
-        try:
-            with urllib.request.urlopen(url, timeout=2):
-                return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.2)
-    raise AssertionError("the server did not answer within a minute")
+    manage(stack.environment, "ingest", *pages, "--collection", "handbook")
+    manage(stack.environment, "ingest", str(ROOT / "tests/data/harbour"), "--collection", "harbour")
+    with stack:
+        stack.wait_until_ready()
+        yield Application(stack.url, password, stack)
 
 
 @pytest.fixture
