@@ -124,7 +124,7 @@ MIDDLEWARE = [
 
 ROOT_URLCONF = "search_app.urls"
 WSGI_APPLICATION = "search_app.wsgi.application"
-LOGIN_URL = "admin:login"
+LOGIN_URL = "sign-in"
 
 TEMPLATES = [
     {

@@ -14,3 +14,8 @@ def event(name: str, data: str) -> str:
 
 def json_event(name: str, data: object) -> str:
     return event(name, json.dumps(data, ensure_ascii=False))
+
+
+def comment() -> str:
+    """A frame that says nothing: writing it shows whether somebody still listens."""
+    return ":\n\n"

@@ -5,14 +5,28 @@ from django.templatetags.static import static
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from search_app.views import ask, documents, health, traces
+from search_app.views import account, answers, ask, documents, health, history, traces
 
 urlpatterns = [
     path("", ask.page, name="home"),
     path("ask", ask.page, name="ask"),
     path("ask/stream", ask.stream, name="ask-stream"),
-    path("answers/<uuid:trace_id>", ask.answer, name="answer"),
+    path("answers/<uuid:trace_id>", answers.answer, name="answer"),
+    path("answers/<uuid:trace_id>/share", answers.share, name="answer-share"),
+    path("answers/<uuid:trace_id>/feedback", answers.give_feedback, name="answer-feedback"),
     path("documents/<int:document_id>", documents.document, name="document"),
+    path("documents/<int:document_id>/file", documents.file, name="document-file"),
+    path("history/", history.history, name="history"),
+    path("history/delete", history.clear, name="history-clear"),
+    path("history/export.md", history.export, {"form": "md"}, name="history-md"),
+    path("history/export.json", history.export, {"form": "json"}, name="history-json"),
+    path("history/<uuid:conversation_id>", history.conversation, name="conversation"),
+    path("history/<uuid:conversation_id>/delete", history.delete, name="conversation-delete"),
+    path("history/<uuid:conversation_id>.md", history.export, {"form": "md"}, name="conversation-md"),
+    path("history/<uuid:conversation_id>.json", history.export, {"form": "json"}, name="conversation-json"),
+    path("sign-in", account.sign_in, name="sign-in"),
+    path("sign-out", account.sign_out, name="sign-out"),
+    path("account", account.account, name="account"),
     path("traces/", traces.trace_list, name="traces"),
     path("traces/<uuid:trace_id>/", traces.trace, name="trace"),
     path("traces/<uuid:trace_id>.json", traces.trace_json, name="trace-json"),

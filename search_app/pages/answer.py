@@ -109,6 +109,9 @@ class Card:
     ranks: str
     """`BM25 7 · meaning 2 → final 1`."""
     purged: bool
+    passage_id: str = ""
+    rose: int | None = None
+    """Places that reranking moved it up, where it did."""
 
 
 def answer_context(trace: Trace, trace_id: object = None) -> dict[str, Any]:
@@ -222,7 +225,18 @@ def _card(trace: Trace, marker: int | None, passage: Passage, citations: Sequenc
         cited=bool(cited),
         ranks=ranks_line(trace, passage.id),
         purged=not passage.text,
+        passage_id=passage.id,
+        rose=_rose(trace, passage.id),
     )
+
+
+def _rose(trace: Trace, passage_id: str) -> int | None:
+    """By how many places a passage stands higher in the final order than in the fused one."""
+    fused, final = trace.ranking("fused"), trace.ranking("final")
+    if fused is None or final is None:
+        return None
+    before, after = fused.ranks().get(passage_id), final.ranks().get(passage_id)
+    return before - after if before and after and after < before else None
 
 
 def _own_heading(passage: Passage) -> int:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
-from django.test import Client
+from django.test import Client, RequestFactory
 
 from search_app import asking, sse
 from search_app.models import Document, TraceRecord
@@ -25,6 +25,8 @@ def frames(client: Client, address: str) -> list[tuple[str, str]]:
     assert body.endswith("\n\n")
     events = []
     for frame in body.removesuffix("\n\n").split("\n\n"):
+        if frame == ":":  # a comment: it only asks whether somebody still listens
+            continue
         fields = [line.partition(": ")[::2] for line in frame.split("\n")]
         data = "\n".join(value for name, value in fields if name == "data")
         events.append((dict(fields)["event"], data))
@@ -57,7 +59,7 @@ def test_the_page_asks_and_carries_strict_headers(filled: None, client: Client) 
 
 def test_a_stream_shows_passages_first_and_ends_done(filled: None, client: Client) -> None:
     events = frames(client, "/ask/stream?q=When+does+the+ferry+leave")
-    assert [name for name, _ in events] == ["passages", "done"]
+    assert [name for name, _ in events] == ["found", "passages", "done"]
     assert "north pier" in events[0][1]
     record = TraceRecord.objects.get()
     assert str(record.pk) in events[-1][1]
@@ -103,8 +105,8 @@ def test_an_inner_error_is_told_without_its_words(
 
 
 def test_a_reader_who_leaves_ends_the_question_and_its_trace_is_kept(filled: None) -> None:
-    pieces = views._frames(asking.ask("ferry", viewer=asking.Viewer(asker="x")))
-    next(pieces)
+    pieces = views.frames(RequestFactory().get("/"), asking.ask("ferry", viewer=asking.Viewer(asker="x")))
+    assert any(piece.startswith("event: found") for piece in pieces)  # and no further
     pieces.close()
     record = TraceRecord.objects.get()
     assert (record.question, record.answered) == ("ferry", False)

@@ -2,110 +2,63 @@
 "use strict";
 
 (() => {
-  const reading = document.querySelector(".reading");
-  if (reading) {
-    if (reading.dataset.stream) stream(reading);
-    linkCitations(reading);
-  }
-  document.querySelectorAll(".ask textarea").forEach(submitOnEnter);
   document.querySelectorAll("[data-linked]").forEach(linkChart);
+  keys();
+  menus();
 
-  /* --- The answer as it is written: passages first, then pieces of text, then the whole with citations. */
+  /* --- Single keys: "/" goes to the question or the search of a page. They can be turned off. */
 
-  function stream(page) {
-    const source = new EventSource(page.dataset.stream);
-    const live = page.querySelector("[data-live]");
-    const status = page.querySelector("[data-status]");
-    const announce = document.querySelector("[data-announce]");
-    let over = false;
-
-    source.addEventListener("passages", (event) => {
-      for (const part of fragment(event.data).querySelectorAll("[data-slot]")) {
-        page.querySelector(`[data-slot="${part.dataset.slot}"]`)?.replaceWith(part);
-      }
-      status.textContent = "Passages found. Writing the answer…";
-    });
-    source.addEventListener("delta", (event) => {
-      live.append(JSON.parse(event.data).text);
-    });
-    source.addEventListener("done", (event) => {
-      end();
-      page.replaceChildren(fragment(event.data));
-      announce.textContent = "The answer is complete.";
-      const stored = page.querySelector("[data-answer-url]");
-      if (stored) history.replaceState(null, "", stored.dataset.answerUrl);
-    });
-    source.addEventListener("failed", (event) => {
-      stop(JSON.parse(event.data).message);
-    });
-    // EventSource would ask the question again: one question is asked once.
-    source.addEventListener("error", () => {
-      stop("The connection broke before the answer was complete.");
-    });
-    page.querySelector("[data-stop]").addEventListener("click", () => {
-      stop("Stopped.");
-    });
-    window.addEventListener("pagehide", end);
-    window.addEventListener("pageshow", (event) => {
-      if (event.persisted && status.isConnected) location.reload(); // came back to a question left half answered
-    });
-
-    function end() {
-      over = true;
-      source.close();
+  function keys() {
+    const field = document.querySelector("[data-question]");
+    const said = document.querySelector("[data-keys]");
+    const on = document.querySelector("[data-keys-on]");
+    const off = () => localStorage.getItem("sieve-keys") === "off";
+    if (said && on) {
+      said.hidden = false;
+      on.checked = !off();
+      on.addEventListener("change", () => localStorage.setItem("sieve-keys", on.checked ? "on" : "off"));
     }
-
-    function stop(sentence) {
-      if (over) return;
-      end();
-      page.querySelectorAll(".ghost").forEach((ghost) => ghost.remove());
-      const kept = live.textContent ? " The text so far and the passages stay below." : "";
-      const note = document.createElement("div");
-      note.className = "degraded";
-      const words = document.createElement("p");
-      const again = document.createElement("a");
-      again.href = location.href;
-      again.textContent = "Ask again";
-      words.append(`${sentence}${kept} `, again);
-      note.append(words);
-      live.before(note);
-      status.closest(".status").remove();
-      announce.textContent = sentence;
-    }
-  }
-
-  function fragment(html) {
-    const template = document.createElement("template");
-    template.innerHTML = html;
-    return template.content;
-  }
-
-  /* --- A citation and its passage light each other. */
-
-  function linkCitations(page) {
-    const light = (event) => {
-      const on = event.target.closest?.("[data-marker], [data-markers]");
-      const markers = on ? (on.dataset.marker ?? on.dataset.markers).split(" ") : [];
-      for (const other of page.querySelectorAll("[data-marker], [data-markers]")) {
-        const own = (other.dataset.marker ?? other.dataset.markers).split(" ");
-        other.classList.toggle("hot", own.some((marker) => markers.includes(marker)));
-      }
-    };
-    page.addEventListener("mouseover", light);
-    page.addEventListener("focusin", light);
-    page.addEventListener("mouseleave", light);
-    page.addEventListener("focusout", (event) => {
-      if (!page.contains(event.relatedTarget)) light({ target: page });
-    });
-  }
-
-  function submitOnEnter(field) {
-    field.addEventListener("keydown", (event) => {
-      if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
+    document.addEventListener("keydown", (event) => {
+      if (off() || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
+      if (event.target.closest?.("input, textarea, select, [contenteditable]")) return;
+      if (event.key === "/" && field) {
+        field.focus();
+        field.scrollIntoView({ block: "nearest" });
         event.preventDefault();
-        field.form.requestSubmit();
+      } else if (event.key === "j" || event.key === "k") {
+        step(event.key === "j" ? 1 : -1);
       }
     });
+  }
+
+  /* Over the citations of an answer and out again at both ends. */
+  function step(by) {
+    const cites = [...document.querySelectorAll(".answer a.cite")];
+    if (!cites.length) return;
+    const at = cites.indexOf(document.activeElement);
+    const next = at < 0 ? (by > 0 ? 0 : cites.length - 1) : at + by;
+    if (cites[next]) cites[next].focus();
+    else document.activeElement.blur();
+  }
+
+  /* --- Menus close at Escape, at a click elsewhere, and when the focus goes on. */
+
+  function menus() {
+    for (const menu of document.querySelectorAll("details.menu")) {
+      menu.addEventListener("keydown", (event) => {
+        if (event.key === "Escape" && menu.open) {
+          menu.open = false;
+          menu.querySelector("summary").focus();
+          event.stopPropagation();
+        }
+      });
+      menu.addEventListener("focusout", (event) => {
+        if (event.relatedTarget && !menu.contains(event.relatedTarget)) menu.open = false;
+      });
+      document.addEventListener("click", (event) => {
+        if (!menu.contains(event.target)) menu.open = false;
+      });
+    }
   }
 
   /* --- A line of the rank chart and its row of the table light each other. */
