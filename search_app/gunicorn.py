@@ -6,6 +6,22 @@ stream and the models release Python's lock while they compute.
 
 import os
 
+from gunicorn.glogging import Logger
+
+from search_app import logs
+
+os.environ.setdefault("SIEVE_LOG_LEVEL", "INFO")  # a server says what it does; a command only what is wrong
+
+
+class SafeLogger(Logger):
+    """Gunicorn's own lines in the same form as all others, without what they were filled in with."""
+
+    def setup(self, cfg: object) -> None:
+        super().setup(cfg)
+        logs.configure()
+
+
+logger_class = SafeLogger
 wsgi_app = "search_app.wsgi:application"
 bind = os.environ.get("SIEVE_BIND") or "127.0.0.1:8000"
 worker_class = "gthread"
@@ -15,5 +31,8 @@ timeout = 120
 """Seconds without a sign of life after which the process is started anew."""
 graceful_timeout = 30
 keepalive = 5
+limit_request_line = 8190
+"""Bytes: a question of 2,000 letters fits into an address in most scripts."""
+limit_request_fields = 60
 accesslog = None
-"""No access log: its lines would hold what people ask."""
+"""No access log: its lines would hold what people ask. Events `request` name the route instead."""

@@ -16,15 +16,19 @@ from rag import backends
 from rag.errors import SieveError
 from rag.index.glance import glance
 from rag.models import CATALOGUE
+from rag.rerank.message import RERANK, Beat
 from rag.spec import PipelineSpec
 from search_app import dispatch, pipelines
+from search_app.events import event
 from search_app.models import Document, Removal
 
 LIMIT_S = 2.0
 """Seconds after which a part counts as one that does not answer."""
 MIN_FREE_BYTES = 10**9
 MIN_FREE_SHARE = 0.05
-REQUIRED = frozenset({"database", "models", "index", "queue"})
+WORKERS = (dispatch.INGEST, RERANK)
+"""Kinds of workers of which one of each must live where there is a queue."""
+REQUIRED = frozenset({"database", "models", "index", "queue", "workers"})
 """Parts without which the site should get no questions. The others are for people."""
 
 
@@ -123,12 +127,43 @@ def _fingerprint_begins(spec: PipelineSpec) -> str:
 
 
 def _queue() -> Said:
-    if not settings.QUEUE_URL:
+    state = dispatch.queue_state()
+    if not state.configured:
         return True, "There is no queue: each process reranks by itself.", {"configured": False}
-    state = getattr(dispatch, "queue_state", lambda: None)()
-    if state is None:
-        return False, "The state of the queue is not known.", {"configured": True}
-    return bool(state.ok), state.sentence, {"configured": True, **asdict(state)}
+    details = {
+        "configured": True,
+        "queues": [{"name": q.name, "length": q.length, "oldest_s": q.oldest_s} for q in state.queues],
+    }
+    if not state.reachable:
+        return False, state.reason, details
+    lengths = ", ".join(f"{queue.length} in {queue.name}" for queue in state.queues)
+    return True, f"The queue answers. Messages that wait: {lengths or 'none'}.", details
+
+
+def _workers() -> Said:
+    state = dispatch.queue_state()
+    if not state.configured:
+        return True, "There is no queue, so no worker is needed.", {"workers": []}
+    alive = {kind: len(state.alive(kind)) for kind in WORKERS}
+    details = {"workers": [_told(beat) for beat in state.workers], "alive": alive}
+    if not state.reachable:
+        return False, "Nothing is known of the workers: the queue cannot be reached.", details
+    missing = [kind for kind, number in alive.items() if not number]
+    if missing:
+        return False, f"No live worker for: {', '.join(missing)}.", details
+    return True, f"{', '.join(f'{number} {kind}' for kind, number in alive.items())} alive.", details
+
+
+def _told(beat: Beat) -> dict[str, Any]:
+    now = time.time()
+    return {
+        "kind": beat.kind,
+        "host": beat.host,
+        "pid": beat.pid,
+        "models": list(beat.models),
+        "up_s": round(max(0.0, now - beat.started), 1),
+        "busy_s": None if beat.busy_since is None else round(max(0.0, now - beat.busy_since), 1),
+    }
 
 
 def _disk() -> Said:
@@ -162,6 +197,7 @@ CHECKS: Mapping[str, Callable[[], Said]] = {
     "models": _models,
     "index": _index,
     "queue": _queue,
+    "workers": _workers,
     "disk": _disk,
     "ingest": _ingest,
 }
@@ -180,6 +216,8 @@ class _Asked:
 
 _asked: dict[str, _Asked] = {}
 _asking = threading.Lock()
+_well: dict[str, bool] = {}
+"""How each part was last: it is logged when it turns."""
 
 
 def report() -> tuple[Part, ...]:
@@ -222,4 +260,7 @@ def _check(name: str, answer: list[Part]) -> None:
         ok, sentence, details = False, f"It cannot be checked: {type(error).__name__}.", {}
     finally:
         connection.close()
+    if not ok and _well.get(name, True):
+        event("part_not_well", part=name)
+    _well[name] = ok
     answer.append(Part(name, ok, sentence, details))

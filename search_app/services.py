@@ -12,7 +12,9 @@ from rag import trace_store
 from rag.errors import SieveError
 from rag.trace import Trace
 from rag.types import Passage
+from search_app import metrics
 from search_app.access import Viewer
+from search_app.events import event
 from search_app.models import (
     DEFAULT_LANGUAGE,
     Collection,
@@ -91,6 +93,19 @@ def record_trace(
         if conversation is not None:
             conversation.save()  # begins with its first question, and says when the last one was asked
         record.save(force_insert=True)
+    metrics.count_question(trace)
+    event(
+        "question",
+        trace=record.pk,
+        pipeline=trace.pipeline,
+        rerank=record.rerank_status,
+        degraded=record.degraded,
+        answered=record.answered,
+        readable=trace.readable,
+        candidates=len(trace.final),
+        passages=len(trace.context),
+        total_ms=record.total_ms,
+    )
     return record
 
 

@@ -3,9 +3,12 @@
 import os
 import secrets
 import tempfile
+from datetime import timedelta
 from pathlib import Path
 
 import dj_database_url
+
+from search_app import logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -78,6 +81,24 @@ INGEST_LEASE_SECONDS: float = float(os.environ.get("SIEVE_LEASE_SECONDS") or 30)
 INGEST_ATTEMPTS: int = 3
 """Claims of a document after which it has failed."""
 
+# --- Watching over it -------------------------------------------------------------------------------------
+
+METRICS_OPEN: bool = _flag("SIEVE_METRICS_OPEN")
+"""Everybody who reaches `/metrics` may read it; else staff and keys with the scope `metrics`."""
+TRACE_DAYS: float = float(os.environ.get("SIEVE_TRACE_DAYS") or 90)
+"""Days that a trace is kept, with what was said of it. 0: for ever."""
+
+# --- Limits of a request ----------------------------------------------------------------------------------
+
+MAX_REQUEST_BYTES: int = MAX_FILE_BYTES + 4 * 2**20
+"""Longest body of who is signed in or brings a key: one largest file with the form around it."""
+ANONYMOUS_REQUEST_BYTES: int = 2**20
+"""Longest body of everybody else."""
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
+"""Bytes of a body without its files."""
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000
+DATA_UPLOAD_MAX_NUMBER_FILES = 100
+
 # --- Django ----------------------------------------------------------------------------------------------
 
 DEBUG: bool = _flag("SIEVE_DEBUG")
@@ -87,17 +108,35 @@ CSRF_TRUSTED_ORIGINS: list[str] = _words("SIEVE_TRUSTED_ORIGINS", "")
 
 HTTPS: bool = _flag("SIEVE_HTTPS")
 """Set where the site is served over https: cookies then never travel over http."""
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
+"""Asked from within, past the proxy."""
 SECURE_HSTS_SECONDS: int = 31_536_000 if HTTPS else 0
-if _flag("SIEVE_BEHIND_PROXY"):
-    # Only where a proxy sets the header itself; otherwise any client could.
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = 14 * 24 * 3600
+"""Seconds. A browser that is not signed in is known by its session, too: so long it has a history."""
+if HTTPS:  # such a cookie can be set by this host only, and by no page that came over http
+    SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-sessionid", "__Host-csrftoken"
+BEHIND_PROXY: bool = _flag("SIEVE_BEHIND_PROXY")
+"""A proxy sets X-Forwarded-Proto and X-Forwarded-For itself; else any client could, and they are not read."""
+if BEHIND_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+BIND: str = os.environ.get("SIEVE_BIND") or "127.0.0.1:8000"
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 CONTENT_SECURITY_POLICY = (
-    "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
-    "frame-ancestors 'none'; form-action 'self'"
+    "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; object-src 'none'; "
+    "base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
 )
+SILENCED_SYSTEM_CHECKS = [
+    # Whether other hosts below this one, or lists in browsers, shall know of it is for their owner to say.
+    "security.W005",
+    "security.W021",
+]
+if not HTTPS:
+    # On the loopback there is no https to ask for; `sieve.W001` says where there ought to be one.
+    SILENCED_SYSTEM_CHECKS += ["security.W004", "security.W008", "security.W012", "security.W016"]
 
 INSTALLED_APPS = [
     "search_app",
@@ -108,18 +147,22 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
+    "axes",
 ]
 
 MIDDLEWARE = [
+    "search_app.middleware.Observed",
     "django.middleware.security.SecurityMiddleware",
+    "search_app.middleware.Closed",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "search_app.middleware.ContentSecurityPolicy",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "search_app.middleware.BoundedBody",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",  # the last: it turns a refused sign-in into its page
 ]
 
 ROOT_URLCONF = "search_app.urls"
@@ -167,6 +210,23 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 
+AUTHENTICATION_BACKENDS = ["search_app.sign_in.Throttle", "django.contrib.auth.backends.ModelBackend"]
+SIGN_IN_ATTEMPTS: int = 5
+"""Wrong passwords for one name from one address before it has to wait."""
+SIGN_IN_ATTEMPTS_OF_ADDRESS: int = 50
+"""The same for all names from one address: many people may share it."""
+AXES_HANDLER = "search_app.sign_in.Handler"
+AXES_FAILURE_LIMIT = SIGN_IN_ATTEMPTS
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_RESET_ON_SUCCESS = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_DISABLE_ACCESS_LOG = True
+AXES_VERBOSE = False
+AXES_CLIENT_IP_CALLABLE = "search_app.sign_in.client_address"
+AXES_USERNAME_CALLABLE = "search_app.sign_in.name_tried"
+AXES_LOCKOUT_CALLABLE = "search_app.sign_in.locked"
+
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = os.environ.get("SIEVE_TIME_ZONE") or "UTC"
 USE_TZ = True
@@ -176,10 +236,5 @@ STATIC_URL = "/static/"
 WHITENOISE_USE_FINDERS = True
 """Static files are served from where they lie: a fresh clone runs without `collectstatic`."""
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"plain": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
-    "root": {"handlers": ["console"], "level": os.environ.get("SIEVE_LOG_LEVEL") or "WARNING"},
-}
+LOGGING_CONFIG = "search_app.logs.configure"
+LOGGING = logs.config()

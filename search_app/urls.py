@@ -33,6 +33,8 @@ urlpatterns = [
     # Browsers ask for it on pages that name no icon, such as the admin's.
     path("favicon.ico", RedirectView.as_view(url=static("sieve/icon.svg"))),
     path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+    path("metrics", health.metrics_page, name="metrics"),
     path("manage/", include("search_app.manage.urls")),
     path("admin/", admin.site.urls),
 ]

@@ -21,7 +21,7 @@ def parts(light: None) -> Callable[[], dict[str, health.Part]]:
 def test_every_part_says_how_it_is(ingest: Callable[..., object], folder: Path, parts: Callable) -> None:
     ingest(folder)
     found = parts()
-    assert list(found) == ["database", "models", "index", "queue", "disk", "ingest"]
+    assert list(found) == ["database", "models", "index", "queue", "workers", "disk", "ingest"]
     assert {name: part.ok for name, part in found.items()} == dict.fromkeys(found, True)
     assert found["index"].details["documents"] == 3
     assert "3 documents" in found["index"].sentence

@@ -1,0 +1,103 @@
+"""The closed catalog of what Sieve logs. An event holds ids, counts, milliseconds and words of its own.
+
+`event("question", trace=..., total_ms=...)` is the one way to log; other names and other fields are
+refused. Texts of questions and documents, names of files and whatever else people type have no field.
+"""
+
+import logging
+import re
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from search_app.logs import OWN
+
+Kind = Callable[[object], bool]
+"""Whether a value may stand in a field."""
+
+_NAME = re.compile(r"[A-Za-z0-9_:.-]{1,100}\Z")
+
+
+def count(value: object) -> bool:
+    return isinstance(value, int)
+
+
+def ms(value: object) -> bool:
+    return isinstance(value, int | float)
+
+
+def flag(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+def ident(value: object) -> bool:
+    """A number or a UUID."""
+    return value is None or isinstance(value, int | uuid.UUID)
+
+
+def name(value: object) -> bool:
+    """A word that the code or an admin chose, such as that of a route, a pipeline or a class."""
+    return isinstance(value, str) and bool(_NAME.match(value))
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    level: int
+    fields: Mapping[str, Kind]
+
+
+CATALOG: Mapping[str, Event] = {
+    # A question was answered, or went as far as it went: its trace is kept.
+    "question": Event(
+        logging.INFO,
+        {
+            "trace": ident,
+            "pipeline": name,
+            "rerank": name,
+            "degraded": flag,
+            "answered": flag,
+            "readable": count,
+            "candidates": count,
+            "passages": count,
+            "total_ms": ms,
+        },
+    ),
+    # A request was answered. Of an event stream: `elapsed_ms` is until its first piece.
+    "request": Event(
+        logging.INFO,
+        {"route": name, "method": name, "status": count, "elapsed_ms": ms, "user": ident},
+    ),
+    # A body was refused unread because it is too large.
+    "body_refused": Event(logging.WARNING, {"bytes": count, "limit": count}),
+    "signed_in": Event(logging.INFO, {"user": ident}),
+    "sign_in_failed": Event(logging.WARNING, {"failures": count}),
+    "sign_in_locked": Event(logging.WARNING, {"failures": count}),
+    # A part of the installation is not well; see `search_app.health`.
+    "part_not_well": Event(logging.WARNING, {"part": name}),
+}
+
+
+def event(event_name: str, /, *, error: BaseException | None = None, **fields: object) -> None:
+    """Log one. Raises `ValueError` for a name or a field that is not in the catalog.
+
+    A value that is not of its field's kind is written as `refused`. Of `error` its class and frames are
+    written, never its message.
+    """
+    known = CATALOG.get(event_name)
+    if known is None:
+        raise ValueError(f"There is no event {event_name!r} in the catalog.")
+    if fields.keys() != known.fields.keys():
+        raise ValueError(f"The event {event_name} has the fields {', '.join(known.fields) or 'none'}.")
+    log = logging.getLogger(OWN)
+    if log.isEnabledFor(known.level):
+        checked = {
+            key: _value(value) if known.fields[key](value) else "refused" for key, value in fields.items()
+        }
+        trace = (type(error), error, error.__traceback__) if error is not None else None
+        log.log(known.level, event_name, extra={"event": event_name, "fields": checked}, exc_info=trace)
+
+
+def _value(value: object) -> object:
+    if isinstance(value, uuid.UUID):
+        return str(value)
+    return round(value, 2) if isinstance(value, float) else value
