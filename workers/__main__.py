@@ -31,7 +31,6 @@ def main() -> None:
     logging.basicConfig(
         level=level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    warnings.simplefilter("ignore", PendingDeprecationWarning)  # said by Celery about its own next version
     warnings.simplefilter("ignore", SecurityWarning)  # on root: messages are JSON, nothing in them is run
     name, queue = KINDS[kind]
     module = importlib.import_module(name)

@@ -61,7 +61,7 @@ app.conf.update(
     worker_send_task_events=False,
     worker_hijack_root_logger=False,
     worker_redirect_stdouts=False,
-    worker_cancel_long_running_tasks_on_connection_loss=False,
+    worker_cancel_long_running_tasks_on_connection_loss=True,  # silences a notice; a solo worker has none
     broker_connection_retry_on_startup=True,
     # A message that was taken by a worker that died comes again after so long; nobody waits for it.
     broker_transport_options={"visibility_timeout": 600, "socket_connect_timeout": 2},
