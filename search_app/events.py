@@ -72,6 +72,10 @@ CATALOG: Mapping[str, Event] = {
     "signed_in": Event(logging.INFO, {"user": ident}),
     "sign_in_failed": Event(logging.WARNING, {"failures": count}),
     "sign_in_locked": Event(logging.WARNING, {"failures": count}),
+    # Somebody asked with the rights of another user; the trace says so too.
+    "searched_as": Event(logging.WARNING, {"user": ident, "as_user": ident, "trace": ident}),
+    # Another spec answers under this name from now on; `version` 0 is the file.
+    "pipeline_changed": Event(logging.WARNING, {"user": ident, "pipeline": name, "version": count}),
     # A part of the installation is not well; see `search_app.health`.
     "part_not_well": Event(logging.WARNING, {"part": name}),
 }

@@ -29,6 +29,8 @@ urlpatterns = [
     path("account", account.account, name="account"),
     path("traces/", traces.trace_list, name="traces"),
     path("traces/<uuid:trace_id>/", traces.trace, name="trace"),
+    path("traces/<uuid:trace_id>/compare", traces.compare, name="trace-compare"),
+    path("traces/<uuid:trace_id>/again", traces.again, name="trace-again"),
     path("traces/<uuid:trace_id>.json", traces.trace_json, name="trace-json"),
     # Browsers ask for it on pages that name no icon, such as the admin's.
     path("favicon.ico", RedirectView.as_view(url=static("sieve/icon.svg"))),

@@ -13,6 +13,7 @@ from rag import spec as specs
 from rag.errors import SpecError
 from rag.spec import PipelineSpec
 from search_app import pipeline_versions, pipelines, uploads
+from search_app.events import event
 from search_app.manage import pipeline_words, spec_form
 from search_app.manage.staff import staff_only
 from search_app.models import Collection, PipelineVersion
@@ -133,6 +134,7 @@ def _activate(request: HttpRequest, version: PipelineVersion) -> None:
     except SpecError as error:
         messages.error(request, str(error))
         return
+    event("pipeline_changed", user=request.user.pk, pipeline=version.name, version=version.version)
     messages.success(request, f"Version {version.version} is in use, from the next question on.")
     for sentence in followed:
         messages.warning(request, sentence)
@@ -144,6 +146,7 @@ def _withdraw(request: HttpRequest, name: str) -> None:
     except SpecError as error:
         messages.error(request, str(error))
         return
+    event("pipeline_changed", user=request.user.pk, pipeline=name, version=0)
     here = pipeline_versions.has_file(name)
     said = f"The file {name}.toml is in use again" if here else f"{name} is not in use any more"
     messages.success(request, f"{said}, from the next question on.")

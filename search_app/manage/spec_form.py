@@ -97,9 +97,7 @@ def _field(part: str, field: inspect.Field) -> Field:
             return Field(key, "choice", choices=_backends(part))
         case _ if field.name == "model":
             uses = ("cross-encoder", "language model") if part == "generate" else ("cross-encoder",)
-            return Field(
-                key, "choice", choices=tuple(m.name for m in CATALOGUE if m.use.startswith(uses))
-            )
+            return Field(key, "choice", choices=tuple(m.name for m in CATALOGUE if m.use.startswith(uses)))
     return Field(key, "text")
 
 

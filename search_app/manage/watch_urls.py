@@ -2,9 +2,10 @@
 
 from django.urls import path
 
-from search_app.manage import pipelines
+from search_app.manage import pipelines, search_as
 
 urlpatterns = [
+    path("search-as", search_as.search_as, name="manage-search-as"),
     path("pipelines", pipelines.listing, name="manage-pipelines"),
     path("pipelines/new", pipelines.edit, name="manage-pipeline-new"),
     path("pipelines/reindex", pipelines.reindex, name="manage-pipeline-reindex"),

@@ -6,111 +6,87 @@ bridge leads across. Colour says what became of a passage, and shape and numbers
 the chart can be read in black and white.
 """
 
-import math
 from collections.abc import Iterable
-from itertools import pairwise
+from dataclasses import dataclass
 
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 
 from rag.trace import Trace
 from search_app.pages.rank_lines import Column, Line, columns, cutoff, legend, lines
+from search_app.pages.rank_scale import (
+    LINEAR_TO,
+    NARROW,
+    NODE,
+    TOP,
+    WIDE,
+    dodge,
+    spread,
+    strokes,
+    x_positions,
+    y_of,
+)
 from search_app.pages.words import path_of, shorten
 
-WIDTH = 1160.0
-TOP = 66.0
-LEFT = 64.0
-LABELS = 232.0
-LINEAR_STEP = 18.0
-DECADE = 150.0
-LINEAR_TO = 10
-NODE = 16.0
 TICKS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 20, 50, 100, 200, 500, 1000, 2000)
 
 
-def y_of(rank: int) -> float:
-    """Height of a rank: linear to 10, then `DECADE` for each factor of ten."""
-    if rank <= LINEAR_TO:
-        return TOP + (rank - 1) * LINEAR_STEP
-    return TOP + (LINEAR_TO - 1) * LINEAR_STEP + DECADE * math.log10(rank / LINEAR_TO)
+def draw(trace: Trace, *, texts_visible: bool = True, narrow: bool = False) -> SafeString:
+    """The chart as one SVG element; every text in it is escaped.
 
-
-def x_positions(number: int) -> list[float]:
-    """Where the columns stand, from left to right."""
-    if number == 1:
-        return [LEFT + 40]
-    step = (WIDTH - LEFT - 40 - LABELS) / (number - 1)
-    return [LEFT + 40 + i * step for i in range(number)]
-
-
-def strokes(points: Iterable[tuple[int, int]], xs: list[float]) -> tuple[str, str]:
-    """Path data of the solid runs between neighbouring columns and of the bridges across gaps."""
-    solid: list[str] = []
-    bridges: list[str] = []
-    at: int | None = None
-    for (c0, r0), (c1, r1) in pairwise(points):
-        x0, y0, x1, y1 = xs[c0], y_of(r0), xs[c1], y_of(r1)
-        middle = (x0 + x1) / 2
-        curve = f"C{middle:.0f},{y0:.1f} {middle:.0f},{y1:.1f} {x1:.0f},{y1:.1f}"
-        if c1 == c0 + 1:
-            solid.append(curve if at == c0 else f"M{x0:.0f},{y0:.1f}{curve}")
-            at = c1
-        else:
-            bridges.append(f"M{x0:.0f},{y0:.1f}{curve}")
-    return "".join(solid), "".join(bridges)
-
-
-def dodge(wanted: Iterable[tuple[int, float, float]], gap: float = NODE) -> dict[int, float]:
-    """Sideways shift for nodes of one column whose numbers would cover each other.
-
-    Takes `(number of the line, height, width)`; heights are data and stay. Lines run level through a
-    column, so a node a little beside it still stands on its own line.
+    `narrow` is for a screen of the width of a hand: only the lines that matter, and no titles.
     """
-    placed: list[tuple[float, float, float]] = []
-    shifts: dict[int, float] = {}
-    for number, y, width in sorted(wanted, key=lambda node: (node[1], node[0])):
-        step = width + 1
-        for shift in (0.0, step, -step, 2 * step, -2 * step, 3 * step, -3 * step):
-            if all(abs(y - b) >= gap or abs(shift - a) >= (width + w) / 2 for a, b, w in placed):
-                break
-        placed.append((shift, y, width))
-        shifts[number] = shift
-    return shifts
-
-
-def spread(heights: list[float], gap: float = 14.0) -> list[float]:
-    """Heights moved down as little as keeps them `gap` apart; the input must be sorted."""
-    result: list[float] = []
-    for y in heights:
-        result.append(max(y, result[-1] + gap) if result else y)
-    return result
-
-
-def draw(trace: Trace, *, texts_visible: bool = True) -> SafeString:
-    """The chart as one SVG element; every text in it is escaped."""
     stages = columns(trace)
     if not stages:
         return mark_safe("")
-    drawn, xs = lines(trace, stages), x_positions(len(stages))
+    frame = NARROW if narrow else WIDE
+    drawn, xs = lines(trace, stages), x_positions(len(stages), frame)
+    names = _names(drawn, texts_visible)
+    few = len(drawn) <= 40
+    if narrow:
+        drawn = [line for line in drawn if line.fate != "rest"]
     deepest = max((rank for line in drawn for _, rank in line.points), default=1)
     bottom = y_of(max(deepest, LINEAR_TO)) + 14
-    height = bottom + 40
+    key = "narrow-rank" if narrow else "rank"
     parts = [
-        f'<svg class="chart rank-chart" viewBox="0 0 {WIDTH:.0f} {height:.0f}" role="img" '
-        f'aria-labelledby="rank-title rank-desc"><title id="rank-title">Rank of each passage after each stage'
-        f'</title><desc id="rank-desc">{escape(_describe(trace, stages))}</desc>',
-        *_grid(stages, xs, deepest, bottom),
+        f'<svg class="chart rank-chart{" narrow" if narrow else ""}" '
+        f'viewBox="0 0 {frame.width:.0f} {bottom + 40:.0f}" role="img" '
+        f'aria-labelledby="{key}-title {key}-desc"><title id="{key}-title">Rank of each passage after each '
+        f'stage</title><desc id="{key}-desc">{escape(_describe(trace, stages))}</desc>',
+        *_grid(stages, xs, deepest, bottom, narrow=narrow),
     ]
     order = {"rest": 0, "pushed": 1, "stayed": 2, "rose": 3}
     shifts = _shifts(drawn, len(stages))
-    names = _names(drawn, texts_visible)
-    few = len(drawn) <= 40
     drawn = sorted(drawn, key=lambda line: (order[line.fate], -line.number))
     parts.extend(_line(line, stages, xs, names[line.number], few=few) for line in drawn)
     parts.extend(_nodes(line, stages, xs, shifts) for line in drawn if line.fate != "rest")
-    parts.extend(_labels(drawn, stages, xs, names))
+    if not narrow:
+        parts.extend(_labels(drawn, stages, xs, names))
     parts.append("</svg>")
     return mark_safe("".join(parts))  # noqa: S308 - built here, texts escaped
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One passage's way in words: `steps` are stage and rank, `–` where the stage did not rank it."""
+
+    number: int
+    fate: str
+    name: str
+    steps: tuple[tuple[str, str], ...]
+    end: str
+
+
+def ways(trace: Trace, *, texts_visible: bool = True) -> list[Way]:
+    """The lines that matter, to be read where the chart is too wide; in the final order."""
+    stages = columns(trace)
+    drawn = lines(trace, stages)
+    names = _names(drawn, texts_visible)
+    return [
+        Way(line.number, line.fate, names[line.number], tuple(_steps(line, stages)), _end(line))
+        for line in drawn
+        if line.fate != "rest"
+    ]
 
 
 def _describe(trace: Trace, stages: list[Column]) -> str:
@@ -123,8 +99,10 @@ def _describe(trace: Trace, stages: list[Column]) -> str:
     )
 
 
-def _grid(stages: list[Column], xs: list[float], deepest: int, bottom: float) -> Iterable[str]:
-    left, right = xs[0] - 22, xs[-1] + 12
+def _grid(
+    stages: list[Column], xs: list[float], deepest: int, bottom: float, *, narrow: bool
+) -> Iterable[str]:
+    left, right = xs[0] - (12 if narrow else 22), xs[-1] + 12
     for tick in TICKS:
         if tick > max(deepest, LINEAR_TO) or (tick < LINEAR_TO and tick not in (1, 5)):
             continue
@@ -138,6 +116,11 @@ def _grid(stages: list[Column], xs: list[float], deepest: int, bottom: float) ->
     for column, x in zip(stages, xs, strict=True):
         ran = "" if column.ran else " missing"
         yield f'<line class="stage{ran}" x1="{x:.0f}" x2="{x:.0f}" y1="{TOP - 14:.0f}" y2="{bottom:.0f}"/>'
+        if narrow:
+            name, number = escape(column.name), f"{len(column.ranks):,}" if column.ran else "–"
+            yield f'<text class="head" x="{x:.0f}" y="35" text-anchor="middle">{name}</text>'
+            yield f'<text class="note" x="{x:.0f}" y="{bottom + 22:.0f}" text-anchor="middle">{number}</text>'
+            continue
         yield f'<text class="head" x="{x:.0f}" y="18" text-anchor="middle">{escape(column.name)}</text>'
         yield f'<text class="note" x="{x:.0f}" y="35" text-anchor="middle">{escape(column.note)}</text>'
         foot = escape(column.foot)
@@ -177,18 +160,22 @@ def _names(drawn: list[Line], texts_visible: bool) -> dict[int, str]:
     return names
 
 
-def _readout(line: Line, stages: list[Column], name: str) -> str:
+def _steps(line: Line, stages: list[Column]) -> Iterable[tuple[str, str]]:
     ranks = dict(line.points)
-    said = [
-        f"{column.name} {f'{ranks[i]:,}' if i in ranks else '–'}"
-        for i, column in enumerate(stages)
-        if column.key != "answer"
-    ]
-    fate = {"rose": "rose into the context", "stayed": "stayed", "pushed": "pushed out", "rest": ""}[
-        line.fate
-    ]
-    ends = [part for part in (fate, "cited" if line.cited else "") if part]
-    return f"{shorten(name, 80)}: {' → '.join(said)}{'; ' if ends else ''}{', '.join(ends)}"
+    for i, column in enumerate(stages):
+        if column.key != "answer":
+            yield column.name, f"{ranks[i]:,}" if i in ranks else "–"
+
+
+def _end(line: Line) -> str:
+    fate = {"rose": "rose into the context", "stayed": "stayed", "pushed": "pushed out", "rest": ""}
+    return ", ".join(part for part in (fate[line.fate], "cited" if line.cited else "") if part)
+
+
+def _readout(line: Line, stages: list[Column], name: str) -> str:
+    said = " → ".join(f"{stage} {rank}" for stage, rank in _steps(line, stages))
+    end = _end(line)
+    return f"{shorten(name, 80)}: {said}{'; ' if end else ''}{end}"
 
 
 def _line(line: Line, stages: list[Column], xs: list[float], name: str, *, few: bool) -> str:

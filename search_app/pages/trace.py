@@ -1,13 +1,15 @@
 """Everything that the page of a trace shows, as plain values for its template."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from rag.trace import Trace
-from search_app.pages import answer, rank_chart, rank_lines, trace_table, waterfall
+from search_app.pages import rank_chart, rank_lines, trace_table, waterfall
+from search_app.pages.handed import handed_over
 from search_app.pages.links import answer_url
+from search_app.pages.trace_words import answer_said, rerank_said
 from search_app.pages.words import count, milliseconds
 
 ROWS_FIRST = 20
@@ -21,18 +23,28 @@ def trace_context(
     username: str,
     texts_visible: bool = True,
     trace_id: object = None,
+    gone: bool = False,
+    as_username: str = "",
+    feedback: Sequence[object] = (),
+    others: Sequence[object] = (),
 ) -> dict[str, Any]:
-    """The context of `trace/page.html`. Without `texts_visible` passages appear by id only."""
+    """The context of `trace/page.html`. Without `texts_visible` passages appear by id only.
+
+    `gone`: the answer saw a document that is deleted now. `as_username`: with whose rights it was asked.
+    `feedback` are rows of what people said of it, `others` rows of traces to compare it with.
+    """
     limit = waterfall.budget(trace)
     fate = dict(rank_lines.legend(trace))
-    segments = answer.segments(trace.answer) if trace.answer else []
-    said, supported = answer.support(segments)
     rows = trace_table.rows(trace, texts_visible=texts_visible)
     return {
         "trace": trace,
         "trace_id": trace_id,
         "created": created,
         "username": username,
+        "as_username": as_username,
+        "gone": gone,
+        "feedback": feedback,
+        "others": others,
         "question": trace.query.text,
         "collections": trace.query.collections,
         "pipeline": trace.pipeline,
@@ -41,17 +53,21 @@ def trace_context(
         "refused": trace.refused,
         "degraded": trace.degraded,
         "rerank": trace.rerank,
-        "rerank_said": _rerank_said(trace),
-        "answer_said": _answer_said(trace, said, supported),
+        "rerank_said": rerank_said(trace),
+        "answer_said": answer_said(trace, gone=gone),
         "answer_url": answer_url(trace_id) if trace_id and texts_visible else "",
         "tiles": tiles(trace),
         "waterfall": waterfall.draw(trace),
+        "waterfall_narrow": waterfall.draw(trace, narrow=True),
         "times": _times(trace),
         "between": milliseconds(waterfall.between(trace)),
         "total": milliseconds(trace.total_ms),
         "budget": limit and {"allowed": milliseconds(limit.allowed), "ends": milliseconds(limit.ends)},
         "budget_unused": bool(limit and limit.ends > 1.5 * max(trace.total_ms, 1.0)),
         "rank_chart": rank_chart.draw(trace, texts_visible=texts_visible),
+        "rank_chart_narrow": rank_chart.draw(trace, texts_visible=texts_visible, narrow=True),
+        "ways": rank_chart.ways(trace, texts_visible=texts_visible),
+        "handed": handed_over(trace) if texts_visible else None,
         "fates": fate,
         "top": rank_lines.cutoff(trace),
         "used": len(trace.context),
@@ -74,7 +90,11 @@ def tiles(trace: Trace) -> list[tuple[str, str]]:
         result.append((f"+{fate['rose']}", said))
     scored = next((b for b in waterfall.bars(trace) if b.step == "reranked"), None)
     if scored and trace.ranking("reranked"):
-        waited = f", {milliseconds(scored.waited)} of it waiting" if scored.waited >= 0.05 else ""
+        waited = (
+            f", {milliseconds(scored.waited)} of it waiting"
+            if scored.waited >= waterfall.WORTH_SAYING
+            else ""
+        )
         result.append((milliseconds(scored.elapsed), f"in the cross-encoder{waited}"))
     status = trace.rerank
     if status.status in ("applied", "partial"):
@@ -103,36 +123,13 @@ def _first(trace: Trace) -> str:
     return "in all"
 
 
-def _rerank_said(trace: Trace) -> str:
-    status = trace.rerank
-    match status.status:
-        case "applied":
-            return f"reranked {status.scored:,} of {status.asked:,}"
-        case "partial":
-            return f"rerank partial: {status.scored:,} of {status.asked:,}"
-        case "fallback":
-            return "rerank left out"
-        case _:
-            return "not reranked"
-
-
-def _answer_said(trace: Trace, said: int, supported: int) -> str:
-    if trace.answer is None:
-        return "no answer was written"
-    if trace.answer.finish_reason == "no_answer":
-        return "no answer in the documents"
-    if trace.answer.finish_reason == "failed":
-        return "answer broke off"
-    return f"answer: {supported} of {count(said, 'sentence')} supported"
-
-
 def _times(trace: Trace) -> list[dict[str, str]]:
     return [
         {
             "name": bar.name,
             "started": milliseconds(bar.started),
             "elapsed": milliseconds(bar.elapsed),
-            "waited": milliseconds(bar.waited) if bar.waited >= 0.05 else "–",
+            "waited": milliseconds(bar.waited) if bar.waited >= waterfall.WORTH_SAYING else "–",
             "share": f"{100 * bar.elapsed / trace.total_ms:.0f} %" if trace.total_ms else "–",
         }
         for bar in waterfall.bars(trace)

@@ -27,6 +27,8 @@ class Cell:
 
     rank: str
     score: str
+    stage: str = ""
+    scale: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +65,11 @@ def heads(trace: Trace) -> list[StageHead]:
 
 def rows(trace: Trace, *, texts_visible: bool = True) -> list[Row]:
     """Every passage that any stage ranked, in the final order."""
-    stages = [trace.ranking(head.key) for head in heads(trace)]
-    looked_up = [(r, r.ranks(), r.scores()) for r in stages if r is not None]
+    looked_up = [
+        (head, r, r.ranks(), r.scores())
+        for head in heads(trace)
+        if (r := trace.ranking(head.key)) is not None
+    ]
     passages, fate = trace.passages, fates(trace)
     fused, final = _ranks(trace.ranking("fused")), _ranks(trace.ranking("final"))
     markers = {c.passage_id: c.marker for c in trace.context}
@@ -72,8 +77,10 @@ def rows(trace: Trace, *, texts_visible: bool = True) -> list[Row]:
     for number, pid in enumerate(trace.movements(), start=1):
         passage = passages[pid]
         cells = tuple(
-            Cell(f"{ranks[pid]:,}", score_text(r.kind, scores[pid])) if pid in ranks else Cell(ABSENT, "")
-            for r, ranks, scores in looked_up
+            Cell(f"{ranks[pid]:,}", score_text(r.kind, scores[pid]), head.name, head.scale)
+            if pid in ranks
+            else Cell(ABSENT, "", head.name, head.scale)
+            for head, r, ranks, scores in looked_up
         )
         shown = texts_visible and passage.title
         result.append(

@@ -1,10 +1,10 @@
-"""Where the time went: one bar per step on a linear axis, waiting grey, computing in colour.
+"""Where the time went: one bar per step on a linear axis; waiting in a queue is a grey bar of its own.
 
 The axis is linear so that lengths can be compared: a step that is a hair took no time.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from django.utils.html import escape
@@ -14,15 +14,8 @@ from rag.trace import Trace
 from rag.types import Timing
 from search_app.pages.words import STEP_NAMES, milliseconds
 
-WIDTH = 1160.0
-LEFT = 138.0
-RIGHT = 128.0
-ROW = 25.0
-TOP = 24.0
-
-
 WORTH_SAYING = 1.0
-"""Milliseconds of waiting from which they are written beside the bar; less is a call, not a queue."""
+"""Milliseconds of waiting from which they are drawn as a row of their own; less is a call, not a queue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,46 +85,90 @@ def between(trace: Trace) -> float:
     return max(0.0, trace.total_ms - covered)
 
 
-def tick_step(total: float) -> float:
-    """A round distance that gives four to ten ticks."""
-    rough = max(total, 1.0) / 8
+def tick_step(total: float, ticks: int = 8) -> float:
+    """A round distance that gives about so many ticks, at most."""
+    rough = max(total, 1.0) / ticks
     power = 10.0 ** math.floor(math.log10(rough))
     return next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough)
 
 
-def draw(trace: Trace) -> SafeString:
-    """The waterfall as one SVG element."""
-    rows, limit = bars(trace), budget(trace)
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """A row of the picture: what is written beside it and the stretch it covers. Milliseconds."""
+
+    name: str
+    kind: str
+    """`waited` or `computed`."""
+    started: float
+    length: float
+    first: float | None = None
+
+
+def strips(rows: list[Bar]) -> list[Strip]:
+    """A row a step; a step that waited worth saying has one for the queue and one for the work."""
+    result = []
+    for row in rows:
+        if row.waited < WORTH_SAYING:
+            result.append(Strip(row.name, "computed", row.started, row.elapsed, row.first))
+            continue
+        result.append(Strip(f"{row.name}: queue", "waited", row.started, row.waited))
+        began = row.started + row.waited
+        result.append(Strip(f"{row.name}: compute", "computed", began, row.computed, row.first))
+    return result
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """Where things stand: names left of the bars, or for a narrow screen above them."""
+
+    width: float
+    left: float
+    right: float
+    row: float
+    bar: float
+    """From the top of a row to its bar."""
+    ticks: int
+
+    def x(self, ms: float, span: float) -> float:
+        return self.left + ms / span * (self.width - self.left - self.right)
+
+
+WIDE = _Frame(width=1160.0, left=168.0, right=96.0, row=25.0, bar=3.0, ticks=8)
+NARROW = _Frame(width=360.0, left=2.0, right=14.0, row=36.0, bar=17.0, ticks=4)
+TOP = 24.0
+
+
+def draw(trace: Trace, *, narrow: bool = False) -> SafeString:
+    """The waterfall as one SVG element; `narrow` for a screen of the width of a hand."""
+    rows, limit = strips(bars(trace)), budget(trace)
     if not rows:
         return mark_safe("")
+    frame = NARROW if narrow else WIDE
     total = max(trace.total_ms, 1.0)
     shown = limit if limit and limit.ends <= 1.5 * total else None
     span = max(total, shown.ends if shown else 0.0)
-
-    def x(ms: float) -> float:
-        return LEFT + ms / span * (WIDTH - LEFT - RIGHT)
-
-    bottom = TOP + len(rows) * ROW + 4
+    bottom = TOP + len(rows) * frame.row + 4
+    key = "narrow-time" if narrow else "time"
     parts = [
-        f'<svg class="chart waterfall" viewBox="0 0 {WIDTH:.0f} {bottom + 26:.0f}" role="img" '
-        'aria-labelledby="time-title time-desc"><title id="time-title">Steps on a time axis</title>'
-        f'<desc id="time-desc">{escape(_describe(rows, limit))}</desc>'
+        f'<svg class="chart waterfall{" narrow" if narrow else ""}" '
+        f'viewBox="0 0 {frame.width:.0f} {bottom + 26:.0f}" role="img" '
+        f'aria-labelledby="{key}-title {key}-desc"><title id="{key}-title">Steps on a time axis</title>'
+        f'<desc id="{key}-desc">{escape(_describe(bars(trace), limit))}</desc>'
     ]
-    step, tick = tick_step(span), 0.0
+    step, tick = tick_step(span, frame.ticks), 0.0
     while tick <= span * 1.001:
         label = "0" if tick == 0 else milliseconds(tick) if step < 1 else _axis(tick)
+        at = frame.x(tick, span)
+        anchor = "start" if narrow and tick == 0 else "middle"
         parts.append(
-            f'<line class="rule" x1="{x(tick):.1f}" x2="{x(tick):.1f}" y1="{TOP - 6}" y2="{bottom:.0f}"/>'
-        )
-        parts.append(
-            f'<text class="tick" x="{x(tick):.1f}" y="{bottom + 18:.0f}" text-anchor="middle">{label}</text>'
+            f'<line class="rule" x1="{at:.1f}" x2="{at:.1f}" y1="{TOP - 6:.0f}" y2="{bottom:.0f}"/>'
+            f'<text class="tick" x="{at:.1f}" y="{bottom + 18:.0f}" text-anchor="{anchor}">{label}</text>'
         )
         tick += step
-    for i, row in enumerate(rows):
-        parts.append(_bar(row, TOP + i * ROW, x))
+    parts += [_strip(row, TOP + i * frame.row, frame, span) for i, row in enumerate(rows)]
     if shown:
-        at = x(shown.ends)
-        side = ("end", -6) if at > WIDTH - RIGHT - 130 else ("start", 6)
+        at = frame.x(shown.ends, span)
+        side = ("end", -6) if at > frame.width - frame.right - 130 else ("start", 6)
         parts.append(
             f'<line class="budget" x1="{at:.1f}" x2="{at:.1f}" y1="2" y2="{bottom:.0f}"/>'
             f'<text class="budget" x="{at + side[1]:.1f}" y="12" text-anchor="{side[0]}">'
@@ -145,27 +182,30 @@ def _axis(ms: float) -> str:
     return f"{ms:.0f} ms" if ms < 1000 else f"{ms / 1000:g} s"
 
 
-def _bar(row: Bar, y: float, x: Callable[[float], float]) -> str:
-    start, middle, end = x(row.started), x(row.started + row.waited), x(row.started + row.elapsed)
-    end = max(end, start + 2)
-    middle = min(max(middle, start), end)
+def _strip(row: Strip, y: float, frame: _Frame, span: float) -> str:
+    start = frame.x(row.started, span)
+    end = max(frame.x(row.started + row.length, span), start + 2)
+    narrow = frame is NARROW
+    at, anchor = (frame.left, "start") if narrow else (frame.left - 12, "end")
     parts = [
-        f'<text class="name" x="{LEFT - 12:.0f}" y="{y + 14:.0f}" text-anchor="end">{escape(row.name)}</text>'
+        f'<text class="name" x="{at:.0f}" y="{y + (12 if narrow else 14):.0f}" text-anchor="{anchor}">'
+        f"{escape(row.name)}</text>",
+        f'<rect class="{row.kind}" x="{start:.1f}" y="{y + frame.bar:.0f}" width="{end - start:.1f}" '
+        'height="15" rx="2"/>',
     ]
-    for kind, left, right in (("waited", start, middle), ("computed", middle, end)):
-        if right > left:
-            size = f'width="{right - left:.1f}" height="15" rx="2"'
-            parts.append(f'<rect class="{kind}" x="{left:.1f}" y="{y + 3:.0f}" {size}/>')
-    if row.first is not None and row.first < row.started + row.elapsed:
-        at = x(row.first)
-        parts.append(f'<line class="first" x1="{at:.1f}" x2="{at:.1f}" y1="{y:.0f}" y2="{y + 21:.0f}"/>')
-    said = milliseconds(row.elapsed)
-    if row.waited >= WORTH_SAYING:
-        said += f" · {milliseconds(row.waited)} waiting"
-    # A long note at the right edge has no room beside its bar and goes into it.
-    inside = end > WIDTH - RIGHT - 40 and row.waited >= WORTH_SAYING
-    at, kind, anchor = (end - 6, "number inside", "end") if inside else (end + 7, "number", "start")
-    parts.append(f'<text x="{at:.1f}" y="{y + 14.5:.1f}" class="{kind}" text-anchor="{anchor}">{said}</text>')
+    if row.first is not None and row.first < row.started + row.length:
+        x = frame.x(row.first, span)
+        top = y + frame.bar - 3
+        parts.append(f'<line class="first" x1="{x:.1f}" x2="{x:.1f}" y1="{top:.0f}" y2="{top + 21:.0f}"/>')
+    said = milliseconds(row.length)
+    if narrow:
+        parts.append(
+            f'<text x="{frame.width - 2:.0f}" y="{y + 12:.0f}" class="number" text-anchor="end">{said}</text>'
+        )
+    else:
+        parts.append(
+            f'<text x="{end + 7:.1f}" y="{y + 14.5:.1f}" class="number" text-anchor="start">{said}</text>'
+        )
     return "".join(parts)
 
 

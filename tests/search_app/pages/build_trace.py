@@ -26,6 +26,7 @@ SPEC: dict[str, object] = {
     "rerank": {"backend": "onnx", "model": "ms-marco-MiniLM-L-12-v2-int8", "depth": 16, "budget_ms": 500},
     "blend": {"bm25": 0.3, "knn": 0.3, "late": 0.4, "reranked": 0.3},
     "context": {"top": 5, "max_tokens": 2000},
+    "generate": {"backend": "extractive", "model": "ms-marco-MiniLM-L-12-v2-int8"},
 }
 
 BOOKS = (

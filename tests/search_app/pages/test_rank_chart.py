@@ -9,16 +9,8 @@ import pytest
 from rag.trace import Skipped, Trace
 from rag.types import ContextPassage, Query, Ranking, Timing
 from search_app.pages import rank_chart
-from search_app.pages.rank_chart import (
-    DECADE,
-    LINEAR_STEP,
-    dodge,
-    spread,
-    strokes,
-    x_positions,
-    y_of,
-)
 from search_app.pages.rank_lines import columns, fates, legend, lines
+from search_app.pages.rank_scale import DECADE, LINEAR_STEP, dodge, spread, strokes, x_positions, y_of
 from tests.search_app.pages.build_trace import SPEC, build, passage
 
 

@@ -1,0 +1,31 @@
+"""What the pages say of a trace in a few words: its reranking and its answer."""
+
+from rag.trace import Trace
+from search_app.pages import answer
+from search_app.pages.words import count
+
+
+def rerank_said(trace: Trace) -> str:
+    status = trace.rerank
+    match status.status:
+        case "applied":
+            return f"reranked {status.scored:,} of {status.asked:,}"
+        case "partial":
+            return f"rerank partial: {status.scored:,} of {status.asked:,}"
+        case "fallback":
+            return "rerank left out"
+        case _:
+            return "not reranked"
+
+
+def answer_said(trace: Trace, *, gone: bool = False) -> str:
+    if gone:
+        return "answer gone with a deleted document"
+    if trace.answer is None:
+        return "no answer was written" if trace.spec.get("generate") else "search only"
+    if trace.answer.finish_reason == "no_answer":
+        return "no answer in the documents"
+    if trace.answer.finish_reason == "failed":
+        return "answer broke off"
+    said, supported = answer.support(answer.segments(trace.answer))
+    return f"answer: {supported} of {count(said, 'sentence')} supported"
