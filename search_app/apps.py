@@ -5,3 +5,6 @@ class SearchAppConfig(AppConfig):
     name = "search_app"
     verbose_name = "Sieve"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from search_app import checks  # noqa: F401 - registers them

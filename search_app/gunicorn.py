@@ -10,14 +10,14 @@ from gunicorn.glogging import Logger
 
 from search_app import logs
 
-os.environ.setdefault("SIEVE_LOG_LEVEL", "INFO")  # a server says what it does; a command only what is wrong
-
 
 class SafeLogger(Logger):
     """Gunicorn's own lines in the same form as all others, without what they were filled in with."""
 
     def setup(self, cfg: object) -> None:
         super().setup(cfg)
+        # A server says what it does, a command only what is wrong.
+        os.environ.setdefault("SIEVE_LOG_LEVEL", "INFO")
         logs.configure()
 
 
