@@ -99,6 +99,29 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000
 DATA_UPLOAD_MAX_NUMBER_FILES = 100
 
+# --- REST API ---------------------------------------------------------------------------------------------
+
+API_RATE_KEY: str = os.environ.get("SIEVE_API_RATE_KEY") or "300/minute"
+"""Requests of one key. Units: second, minute, hour, day. Each web process counts for itself."""
+API_RATE_USER: str = os.environ.get("SIEVE_API_RATE_USER") or "600/minute"
+"""Requests of one user, by session and by all keys together."""
+API_RATE_ANONYMOUS: str = os.environ.get("SIEVE_API_RATE_ANONYMOUS") or "60/minute"
+"""Requests from one address without key and session."""
+API_MAX_JSON_BYTES: int = 256 * 1024
+"""Longest JSON body."""
+REST_FRAMEWORK = {  # all else stands in search_app/api/base.py
+    "DEFAULT_SCHEMA_CLASS": "search_app.api.schema.AutoSchema",
+    "URL_FORMAT_OVERRIDE": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Sieve",
+    "DESCRIPTION": "RAG search that shows its work. See the handbook, REST API.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "POSTPROCESSING_HOOKS": ["search_app.api.schema.finish"],
+}
+
 # --- Django ----------------------------------------------------------------------------------------------
 
 DEBUG: bool = _flag("SIEVE_DEBUG")
@@ -147,6 +170,9 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "axes",
 ]
 
@@ -203,6 +229,15 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     }
     # A file, because threads and child processes of a test open it too.
     DATABASES["default"]["TEST"] = {"NAME": str(DATA_DIR / "test.sqlite3")}
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
+    # Its own, because a counter that is pushed out by others counts anew.
+    "rates": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "LOCATION": "rates",
+        "OPTIONS": {"MAX_ENTRIES": 50_000},
+    },
+}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_PASSWORD_VALIDATORS = [

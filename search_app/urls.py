@@ -5,6 +5,7 @@ from django.templatetags.static import static
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from search_app.manage import keys
 from search_app.views import account, answers, ask, documents, health, history, traces
 
 urlpatterns = [
@@ -27,6 +28,8 @@ urlpatterns = [
     path("sign-in", account.sign_in, name="sign-in"),
     path("sign-out", account.sign_out, name="sign-out"),
     path("account", account.account, name="account"),
+    path("account/keys", keys.own_keys, name="own-keys"),
+    path("account/keys/<int:key_id>/revoke", keys.revoke_own, name="own-key-revoke"),
     path("traces/", traces.trace_list, name="traces"),
     path("traces/<uuid:trace_id>/", traces.trace, name="trace"),
     path("traces/<uuid:trace_id>/compare", traces.compare, name="trace-compare"),
@@ -39,4 +42,10 @@ urlpatterns = [
     path("metrics", health.metrics_page, name="metrics"),
     path("manage/", include("search_app.manage.urls")),
     path("admin/", admin.site.urls),
+    path("api/", include("search_app.api.urls")),
 ]
+
+handler400 = "search_app.api.problems.bad_request"
+handler403 = "search_app.api.problems.permission_denied"
+handler404 = "search_app.api.problems.not_found"
+handler500 = "search_app.api.problems.server_error"

@@ -1,0 +1,115 @@
+"""A trace as the answer of the API: what was found, where each passage stood, and what was said."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from rag.trace import Trace
+from rag.types import STAGES, Candidate
+from search_app.models import Document
+from search_app.pages.links import answer_url, document_url
+
+Absolute = Callable[[str], str]
+"""Path of this site → whole address."""
+
+
+def found(trace: Trace, trace_id: object) -> dict[str, Any]:
+    """What every answer says of how it was found."""
+    return {
+        "trace_id": str(trace_id),
+        "question": trace.query.text,
+        "collections": list(trace.query.collections),
+        "pipeline": trace.pipeline,
+        "rerank": asdict(trace.rerank),
+        "degraded": list(trace.degraded),
+        "readable": trace.readable,
+        "total_ms": round(trace.total_ms, 3),
+        "timings": [asdict(timing) for timing in trace.timings],
+    }
+
+
+def searched(
+    trace: Trace, trace_id: object, top: int, filters: Mapping[str, Any], absolute: Absolute
+) -> dict[str, Any]:
+    """The best passages that the filters let through, in the final order."""
+    ranked = list(enumerate(trace.final, start=1))
+    ranked = _filtered(ranked, filters)[:top]
+    return found(trace, trace_id) | {"passages": _passages(trace, ranked, absolute)}
+
+
+def _filtered(ranked: list[tuple[int, Candidate]], filters: Mapping[str, Any]) -> list[tuple[int, Candidate]]:
+    wanted = set(filters.get("documents", ()))
+    if wanted:
+        ranked = [(rank, c) for rank, c in ranked if int(c.passage.document_id) in wanted]
+    if formats := filters.get("formats"):
+        ids = {int(c.passage.document_id) for _, c in ranked}
+        fitting = Document.objects.filter(pk__in=ids, format__in=formats).values_list("pk", flat=True)
+        kept = set(fitting)
+        ranked = [(rank, c) for rank, c in ranked if int(c.passage.document_id) in kept]
+    return ranked
+
+
+def answered(trace: Trace, trace_id: object, absolute: Absolute) -> dict[str, Any]:
+    """The answer, with the passages that were handed over; where none were, the best five."""
+    handed = {c.passage_id for c in trace.context}
+    ranked = list(enumerate(trace.final, start=1))
+    chosen = [(rank, c) for rank, c in ranked if c.passage.id in handed] if handed else ranked[:5]
+    return found(trace, trace_id) | {
+        "passages": _passages(trace, chosen, absolute),
+        "answer": _answer(trace, absolute),
+        "url": absolute(answer_url(trace_id)),
+    }
+
+
+def _answer(trace: Trace, absolute: Absolute) -> dict[str, Any] | None:
+    answer, passages = trace.answer, trace.passages
+    if answer is None:
+        return None
+    return {
+        "text": answer.text,
+        "finish_reason": answer.finish_reason,
+        "confidence": answer.confidence,
+        "citations": [
+            {
+                "marker": c.marker,
+                "passage_id": c.passage_id,
+                "document_id": int(passages[c.passage_id].document_id),
+                "span": list(c.span),
+                "answer_span": list(c.answer_span),
+                "url": absolute(document_url(passages[c.passage_id], c.span)),
+            }
+            for c in answer.citations
+        ],
+    }
+
+
+def _passages(trace: Trace, ranked: list[tuple[int, Candidate]], absolute: Absolute) -> list[dict[str, Any]]:
+    markers = {c.passage_id: c.marker for c in trace.context}
+    ranks = {ranking.stage: ranking.ranks() for ranking in trace.rankings}
+    scores = {ranking.stage: ranking.scores() for ranking in trace.rankings}
+    shown = []
+    for rank, candidate in ranked:
+        passage = candidate.passage
+        places = {
+            ranking.stage: {"rank": at, "score": scores[ranking.stage][passage.id], "kind": ranking.kind}
+            for ranking in trace.rankings
+            if (at := ranks[ranking.stage].get(passage.id))
+        }
+        shown.append(
+            {
+                "rank": rank,
+                "marker": markers.get(passage.id),
+                "passage_id": passage.id,
+                "document_id": int(passage.document_id),
+                "version": passage.version,
+                "collection": passage.collection,
+                "title": passage.title,
+                "headings": list(passage.headings),
+                "text": passage.text,
+                "span": list(passage.span),
+                "page": passage.page,
+                "url": absolute(document_url(passage)),
+                "stages": {stage: places.get(stage) for stage in STAGES},
+            }
+        )
+    return shown

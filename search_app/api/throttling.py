@@ -1,0 +1,91 @@
+"""How often one may ask: counted by key, by user and by address, in windows of fixed length.
+
+Each web process counts for itself.
+"""
+
+import ipaddress
+import re
+import time
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.core.cache import caches
+from rest_framework.request import Request
+
+from search_app.api.problems import Problem
+from search_app.models import ApiKey
+
+SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400}
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """What is left of a limit in the window that is running."""
+
+    limit: int
+    left: int
+    reset_s: int
+
+    def headers(self) -> dict[str, str]:
+        return {
+            "RateLimit-Limit": str(self.limit),
+            "RateLimit-Remaining": str(max(0, self.left)),
+            "RateLimit-Reset": str(self.reset_s),
+        }
+
+
+def parse(rate: str) -> tuple[int, int]:
+    """`60/minute` as (60, 60 s). Raises `ValueError` naming what is possible."""
+    match = re.fullmatch(r"\s*(\d+)\s*/\s*(second|minute|hour|day)s?\s*", rate)
+    if match is None or int(match[1]) < 1:
+        raise ValueError(f"{rate!r} is no rate. Write it like 60/minute; units: {', '.join(SECONDS)}.")
+    return int(match[1]), SECONDS[match[2]]
+
+
+def count(request: Request) -> Rate:
+    """Count a request and give the tightest of its limits. Raises `Problem` when one is used up."""
+    rates = [_count(name, rate) for name, rate in _names(request)]
+    tightest = min(rates, key=lambda rate: (rate.left, -rate.reset_s))
+    if tightest.left < 0:
+        headers = tightest.headers() | {"Retry-After": str(tightest.reset_s)}
+        raise Problem("throttled", f"Too many requests. Try again in {tightest.reset_s} s.", headers=headers)
+    return tightest
+
+
+def _names(request: Request) -> list[tuple[str, str]]:
+    names = []
+    # `_user` and `_auth`: a refused key has neither, and asking for them would refuse it again.
+    auth, user = getattr(request, "_auth", None), getattr(request, "_user", None)
+    if isinstance(auth, ApiKey):
+        names.append((f"key:{auth.pk}", settings.API_RATE_KEY))
+    if user is not None and user.is_authenticated:
+        names.append((f"user:{user.pk}", settings.API_RATE_USER))
+    return names or [(f"address:{address(request)}", settings.API_RATE_ANONYMOUS)]
+
+
+def _count(name: str, rate: str) -> Rate:
+    limit, seconds = parse(rate)
+    now = time.time()
+    window = int(now // seconds)
+    counter = f"api:{name}:{window}"
+    cache = caches["rates"]
+    cache.add(counter, 0, timeout=seconds + 1)
+    try:
+        used = cache.incr(counter)
+    except ValueError:  # it went out of the cache in between
+        used = 1
+    return Rate(limit, limit - used, max(1, int((window + 1) * seconds - now + 0.999)))
+
+
+def address(request: Request) -> str:
+    """The client's address; of an IPv6 address its network, since one client has all of it."""
+    text = request.META.get("REMOTE_ADDR", "")
+    if settings.BEHIND_PROXY:  # the last one is the proxy's own word, all before it are the client's
+        text = request.META.get("HTTP_X_FORWARDED_FOR", text).rpartition(",")[2].strip()
+    try:
+        found = ipaddress.ip_address(text)
+    except ValueError:
+        return "unknown"
+    if found.version == 6:
+        return str(ipaddress.ip_network((found, 64), strict=False))
+    return str(found)

@@ -1,0 +1,33 @@
+"""Addresses of the REST API."""
+
+from django.http import Http404, HttpRequest
+from django.urls import path, re_path
+
+from search_app.api import docs
+from search_app.api.views import collections, documents, questions, traces
+
+ONE = "v1/documents/<int:document_id>"
+
+
+def nothing(request: HttpRequest) -> None:
+    """Every other address below /api/ is an error of the API, not a page."""
+    raise Http404
+
+
+urlpatterns = [
+    path("schema/", docs.schema_view, name="api-schema"),
+    path("docs/", docs.page, name="api-docs"),
+    path("v1/search", questions.SearchView.as_view(), name="api-search"),
+    path("v1/answers", questions.AnswersView.as_view(), name="api-answers"),
+    path("v1/collections", collections.CollectionsView.as_view(), name="api-collections"),
+    path("v1/collections/<slug:name>", collections.CollectionView.as_view(), name="api-collection"),
+    path("v1/documents", documents.DocumentsView.as_view(), name="api-documents"),
+    path(ONE, documents.DocumentView.as_view(), name="api-document"),
+    path(f"{ONE}/text", documents.DocumentTextView.as_view(), name="api-text"),
+    path(f"{ONE}/content", documents.DocumentContentView.as_view(), name="api-content"),
+    path(f"{ONE}/retry", documents.DocumentRetryView.as_view(), name="api-retry"),
+    path("v1/traces", traces.TracesView.as_view(), name="api-traces"),
+    path("v1/traces/<uuid:trace_id>", traces.TraceView.as_view(), name="api-trace"),
+    path("v1/feedback", traces.FeedbackView.as_view(), name="api-feedback"),
+    re_path(r"", nothing),
+]
