@@ -40,8 +40,8 @@ def _specs() -> Iterator[CheckMessage]:
     if settings.DEFAULT_PIPELINE not in {path.stem for path in files}:
         names = ", ".join(path.stem for path in files) or "none"
         yield Warning(
-            f"SIEVE_PIPELINE names {settings.DEFAULT_PIPELINE!r}, of which there is no file: unless it was saved "
-            f"on the pages, nothing can be asked. Files: {names}.",
+            f"SIEVE_PIPELINE names {settings.DEFAULT_PIPELINE!r}, and there is no such file: unless it was "
+            f"saved on the pages, nothing can be asked. Files: {names}.",
             id="sieve.W003",
         )
     for path in files:
