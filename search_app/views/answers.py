@@ -79,4 +79,4 @@ def give_feedback(request: HttpRequest, trace_id: uuid.UUID) -> HttpResponse:
             feedback.take_back(viewer, record)
     except SieveError as error:
         return _acted(request, viewer, record, refused=str(error))
-    return _acted(request, viewer, record, just_said=bool(request.POST.get("reason", "").strip()))
+    return _acted(request, viewer, record)
