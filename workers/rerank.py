@@ -5,6 +5,7 @@ list that it names. A job is never tried again: who asked has gone on without it
 """
 
 import os
+import threading
 import time
 from collections.abc import Mapping
 
@@ -37,7 +38,7 @@ MODELS: tuple[str, ...] = tuple(
     (os.environ.get("SIEVE_RERANK_MODELS") or "ms-marco-MiniLM-L-12-v2-int8").replace(",", " ").split()
 )
 """The cross-encoders that this worker holds, by their names in the model store."""
-MARGIN_S = 0.008
+MARGIN_S = 0.012
 """Kept of a job's time for the way back."""
 
 
@@ -79,14 +80,56 @@ def answer(job: Job, held: Mapping[str, OnnxReranker]) -> Reply:
     if left <= 0:
         sentence = "The rerank worker came to it too late."
         return Refused(id=job.id, code="too_late", sentence=sentence)
-    try:
-        scores = reranker.score_texts(job.query, job.texts, deadline=time.monotonic() + left - MARGIN_S)
-    except RerankUnavailable as error:
-        return Refused(id=job.id, code="too_late", sentence=str(error))
-    except Exception:
-        log.exception("job %s broke", job.id)
-        return Refused(id=job.id, code="failed", sentence="The rerank worker failed on these passages.")
-    return Scored(id=job.id, kind=scores.kind, values=scores.values, compute_ms=scores.compute_ms)
+    return InTime(job, reranker).outcome(left - MARGIN_S)
+
+
+class InTime:
+    """A job's scores when its time is over at the latest, whatever the model is at.
+
+    A cross-encoder foresees what it has time for, and errs where the machine is busy. In one process that
+    costs a moment; here it would cost everything, because nobody waits for the reply any more. So the
+    scores are gathered as they come, and what there is in time is given. The text that the model is at
+    then is scored to its end, for nobody, beside the next job.
+    """
+
+    def __init__(self, job: Job, reranker: OnnxReranker) -> None:
+        self._job, self._reranker = job, reranker
+        self._scored: dict[int, float] = {}
+        self._reply: Reply | None = None
+
+    def outcome(self, seconds: float) -> Reply:
+        began = time.monotonic()
+        thread = threading.Thread(target=self._run, args=(began + seconds,), daemon=True)
+        thread.start()
+        thread.join(max(0.0, seconds))
+        if self._reply is not None:
+            return self._reply
+        scored = dict(self._scored)
+        texts = len(self._job.texts)
+        prefix = next((place for place in range(texts) if place not in scored), texts)
+        if not prefix:
+            sentence = "The cross-encoder had no time left to score a single passage."
+            return Refused(id=self._job.id, code="too_late", sentence=sentence)
+        values = tuple(scored[n] if n < prefix else None for n in range(texts))
+        compute_ms = (time.monotonic() - began) * 1000
+        return Scored(id=self._job.id, kind="logit", values=values, compute_ms=compute_ms)
+
+    def _run(self, deadline: float) -> None:
+        job = self._job
+        try:
+            scores = self._reranker.score_texts(
+                job.query, job.texts, deadline=deadline, on_score=self._scored.__setitem__
+            )
+        except RerankUnavailable as error:
+            self._reply = Refused(id=job.id, code="too_late", sentence=str(error))
+        except Exception:
+            log.exception("job %s broke", job.id)
+            sentence = "The rerank worker failed on these passages."
+            self._reply = Refused(id=job.id, code="failed", sentence=sentence)
+        else:
+            self._reply = Scored(
+                id=job.id, kind=scores.kind, values=scores.values, compute_ms=scores.compute_ms
+            )
 
 
 _here: Rerankers | None = None

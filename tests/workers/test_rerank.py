@@ -1,7 +1,9 @@
 """What the rerank worker says to a job, with a cross-encoder of scripted faults in its place."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+
+import pytest
 
 from rag.errors import RerankUnavailable
 from rag.rerank.message import Job, Refused, Scored
@@ -15,11 +17,18 @@ class Scripted:
     fingerprint = "m:1:logit"
     deadline = 0.0
 
-    def __init__(self, outcome: Scores | Exception) -> None:
-        self.outcome = outcome
+    def __init__(
+        self, outcome: Scores | Exception, *, late_s: float = 0.0, first: dict[int, float] | None = None
+    ) -> None:
+        self.outcome, self.late_s, self.first = outcome, late_s, first or {}
 
-    def score_texts(self, query: str, texts: Sequence[str], *, deadline: float) -> Scores:
+    def score_texts(
+        self, query: str, texts: Sequence[str], *, deadline: float, on_score: Callable[[int, float], None]
+    ) -> Scores:
         self.deadline = deadline
+        for place, value in self.first.items():
+            on_score(place, value)
+        time.sleep(self.late_s)
         if isinstance(self.outcome, Exception):
             raise self.outcome
         return self.outcome
@@ -71,3 +80,22 @@ def test_a_bug_is_told_without_its_words() -> None:
     assert isinstance(reply, Refused)
     assert reply.code == "failed"
     assert "secret" not in reply.sentence
+
+
+def test_a_model_that_is_late_loses_only_what_it_had_not_scored_in_time() -> None:
+    slow = {"m:1:logit": Scripted(Scores("logit", (2.0, 3.0), 500.0), late_s=0.5, first={0: 2.0})}
+    began = time.monotonic()
+    reply = answer(job(0.2), slow)
+    assert time.monotonic() - began < 0.2
+    assert isinstance(reply, Scored)
+    assert reply.values == (2.0, None)
+    assert 150 < reply.compute_ms < 200
+
+
+@pytest.mark.parametrize("first", [{}, {1: 3.0}])
+def test_a_model_that_is_late_with_the_first_text_has_no_scores(first: dict[int, float]) -> None:
+    reply = answer(
+        job(0.1), {"m:1:logit": Scripted(Scores("logit", (2.0, 3.0), 1.0), late_s=0.3, first=first)}
+    )
+    assert isinstance(reply, Refused)
+    assert reply.code == "too_late"
