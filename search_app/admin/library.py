@@ -1,4 +1,4 @@
-"""The admin: collections, documents with their state, pipelines, and traces, which open on their own page."""
+"""Collections and documents."""
 
 from typing import Any
 
@@ -11,24 +11,14 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from search_app import uploads
-from search_app.models import Collection, Document, PipelineRecord, TraceRecord
-
-admin.site.site_header = admin.site.site_title = "Sieve"
-
-
-class ReadOnly(admin.ModelAdmin):
-    """Rows that only the application writes."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+from search_app.admin.base import ForStaff, ReadOnly
+from search_app.models import Collection, Document
+from search_app.readers import readers_of
 
 
 @admin.register(Collection)
-class CollectionAdmin(admin.ModelAdmin):
-    list_display = ("name", "title", "language", "public", "documents_in_it")
+class CollectionAdmin(ForStaff):
+    list_display = ("name", "title", "language", "public", "read_by", "documents_in_it")
     list_filter = ("public", "language")
     search_fields = ("name", "title")
     filter_horizontal = ("readers", "groups")
@@ -40,18 +30,28 @@ class CollectionAdmin(admin.ModelAdmin):
         """The index knows a collection by its name and cuts its words by its language."""
         return ("name", "language") if obj else ()
 
-    def has_delete_permission(self, request: HttpRequest, obj: Collection | None = None) -> bool:
-        """A collection goes after its documents, which must leave the index one by one."""
-        return super().has_delete_permission(request, obj) and (obj is None or not obj.documents.exists())
+    def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        """A collection is deleted on its own page, which asks for its name."""
+        row = self.get_object(request, object_id)
+        if row is None:
+            return super().delete_view(request, object_id, extra_context)
+        return redirect("manage-collection-delete", name=row.name)
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         actions = super().get_actions(request)
         actions.pop("delete_selected", None)
         return actions
 
+    def view_on_site(self, obj: Collection) -> str:
+        return reverse("manage-collection", args=[obj.name])
+
     @admin.display(description="documents", ordering="n")
     def documents_in_it(self, collection: Collection) -> int:
         return collection.n  # type: ignore[attr-defined]
+
+    @admin.display(description="read by")
+    def read_by(self, collection: Collection) -> str:
+        return readers_of(collection).words
 
 
 @admin.register(Document)
@@ -61,6 +61,7 @@ class DocumentAdmin(ReadOnly):
     list_select_related = ("collection",)
     search_fields = ("name", "reason")
     readonly_fields = ("opened",)
+    actions = ("try_again", "index_again")
 
     @admin.display(description="text")
     def opened(self, document: Document) -> SafeString | str:
@@ -68,36 +69,16 @@ class DocumentAdmin(ReadOnly):
             return "Nothing of it can be found yet."
         return format_html('<a href="{}">Open</a>', reverse("document", args=[document.pk]))
 
+    @admin.action(description="Try the failed ones again")
+    def try_again(self, request: HttpRequest, queryset: QuerySet[Document]) -> None:
+        self.message_user(request, f"Tried again: {uploads.retry(queryset)}.")
+
+    @admin.action(description="Index again")
+    def index_again(self, request: HttpRequest, queryset: QuerySet[Document]) -> None:
+        self.message_user(request, f"Indexed again: {uploads.requeue(queryset)}.")
+
     def delete_model(self, request: HttpRequest, obj: Document) -> None:
         uploads.delete([obj])
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Document]) -> None:
         uploads.delete(queryset)
-
-
-@admin.register(PipelineRecord)
-class PipelineRecordAdmin(ReadOnly):
-    list_display = ("name", "fingerprint", "created")
-    search_fields = ("name", "fingerprint")
-
-
-@admin.register(TraceRecord)
-class TraceRecordAdmin(ReadOnly):
-    list_display = ("question", "created", "user", "pipeline", "rerank_status", "degraded", "answered", "ms")
-    list_filter = ("degraded", "rerank_status", "answered", "pipeline")
-    list_select_related = ("user", "pipeline")
-    search_fields = ("question",)
-    date_hierarchy = "created"
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[TraceRecord]:
-        return super().get_queryset(request).defer("body")
-
-    def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
-        """A trace is read on its own page."""
-        if self.get_object(request, object_id) is None:
-            return super().change_view(request, object_id, *args, **kwargs)
-        return redirect("trace", object_id)
-
-    @admin.display(description="ms", ordering="total_ms")
-    def ms(self, record: TraceRecord) -> str:
-        return f"{record.total_ms:.0f}"
