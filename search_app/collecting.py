@@ -1,12 +1,9 @@
-"""Collections made and deleted. Each call is whole or not at all."""
+"""Collections deleted whole or not at all."""
 
 from django.db import transaction
 
 from search_app import uploads
 from search_app.models import Collection, Document
-
-TOGETHER = 5000
-"""Documents named in one query."""
 
 
 def delete(collection: Collection) -> int:
@@ -16,8 +13,6 @@ def delete(collection: Collection) -> int:
     """
     with transaction.atomic():
         Collection.objects.select_for_update().get(pk=collection.pk)
-        numbers = list(Document.objects.filter(collection=collection).values_list("pk", flat=True))
-        for first in range(0, len(numbers), TOGETHER):
-            uploads.delete(Document.objects.filter(pk__in=numbers[first : first + TOGETHER]))
+        deleted = uploads.delete(Document.objects.filter(collection=collection).only("pk"))
         collection.delete()
-    return len(numbers)
+    return deleted

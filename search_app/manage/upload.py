@@ -32,20 +32,13 @@ NEW = "+"
 """Stands for a collection that is to be made; no collection can bear this name."""
 
 
-def bounded(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """Refuse a request that is too large before its body is read, and say so in a sentence.
-
-    The check of the CSRF token, which reads the body, comes after it.
-    """
+def read_first(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Say in a sentence when a body cannot be read, which the check of the CSRF token would find first."""
     protected = csrf_protect(view)
 
     @csrf_exempt
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        limit = settings.MAX_FILE_BYTES
-        length = request.META.get("CONTENT_LENGTH") or "0"
-        if length.isdecimal() and int(length) > limit + MB:
-            return _refuse(request, f"That is more than {limit // MB} MB. Send less at a time.", status=413)
         try:
             request.POST  # noqa: B018 parses the body
         except TooManyFilesSent:
@@ -58,14 +51,14 @@ def bounded(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
     return guarded
 
 
-def _refuse(request: HttpRequest, sentence: str, *, status: int = 400) -> HttpResponse:
+def _refuse(request: HttpRequest, sentence: str) -> HttpResponse:
     if wants_json(request):
-        return JsonResponse({"error": sentence}, status=status)
-    return _page(request, _form(), error=sentence, status=status)
+        return JsonResponse({"error": sentence}, status=400)
+    return _page(request, _form(), error=sentence, status=400)
 
 
 @staff_only
-@bounded
+@read_first
 @require_http_methods(["GET", "HEAD", "POST"])
 def upload(request: HttpRequest) -> HttpResponse:
     """The page; as a plain form it takes several files at once."""
@@ -94,7 +87,7 @@ def upload(request: HttpRequest) -> HttpResponse:
 
 
 @staff_only
-@bounded
+@read_first
 @require_POST
 def upload_file(request: HttpRequest) -> JsonResponse:
     """One file for the script: `collection`, `name` with its folders, `file`. Gives the `documents`.

@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from search_app.manage import collections, documents, overview, upload
+from search_app.manage import collections, documents, keys, overview, upload
 
 urlpatterns = [
     path("", overview.overview, name="manage"),
@@ -17,5 +17,7 @@ urlpatterns = [
     path("collections/<slug:name>/", collections.collection, name="manage-collection"),
     path("collections/<slug:name>/reindex", collections.collection_reindex, name="manage-reindex"),
     path("collections/<slug:name>/delete", collections.collection_delete, name="manage-collection-delete"),
+    path("keys", keys.all_keys, name="manage-keys"),
+    path("keys/<int:key_id>/revoke", keys.revoke, name="manage-key-revoke"),
     path("", include("search_app.manage.watch_urls")),
 ]

@@ -55,7 +55,7 @@
 
   function size(bytes) {
     if (bytes < 1000) return `${bytes} B`;
-    const [value, unit] = bytes < 1e6 ? [bytes / 1024, "kB"] : bytes < 1e9 ? [bytes / 2 ** 20, "MB"] : [bytes / 2 ** 30, "GB"];
+    const [value, unit] = bytes < 1e6 ? [bytes / 1024, "KB"] : bytes < 1e9 ? [bytes / 2 ** 20, "MB"] : [bytes / 2 ** 30, "GB"];
     return `${value < 10 ? value.toFixed(1) : Math.round(value)} ${unit}`;
   }
 
