@@ -127,9 +127,9 @@ def summary(rows: QuerySet[TraceRecord]) -> Summary:
     """The percentiles are times that a question really took: the smallest with that share at or below it."""
     counted = rows.order_by().aggregate(
         n=Count("pk"),
-        degraded=Count("pk", filter=Q(degraded=True)),
-        unanswered=Count("pk", filter=Q(answered=False)),
-        disliked=Count("pk", filter=Q(disliked=True)),
+        n_degraded=Count("pk", filter=Q(degraded=True)),
+        n_unanswered=Count("pk", filter=Q(answered=False)),
+        n_disliked=Count("pk", filter=Q(disliked=True)),
     )
     number = counted["n"]
     times = rows.order_by("total_ms").values_list("total_ms", flat=True)
@@ -137,7 +137,8 @@ def summary(rows: QuerySet[TraceRecord]) -> Summary:
     def at(percent: int) -> float | None:
         return times[-(-percent * number // 100) - 1] if number else None
 
-    return Summary(number, counted["degraded"], counted["unanswered"], counted["disliked"], at(50), at(95))
+    kinds = (counted["n_degraded"], counted["n_unanswered"], counted["n_disliked"])
+    return Summary(number, *kinds, at(50), at(95))
 
 
 def pipelines() -> list[str]:

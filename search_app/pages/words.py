@@ -76,6 +76,26 @@ def milliseconds(value: float) -> str:
     return f"{value / 1000:.2f} s"
 
 
+def duration(seconds: float) -> str:
+    """`40 s`, `12 min`, `5 h`, `3 days`."""
+    if seconds < 99.5:
+        return f"{seconds:.0f} s"
+    if seconds < 99 * 60:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.0f} h" if seconds < 72 * 3600 else f"{seconds / 86400:.0f} days"
+
+
+def megabytes(number: int) -> str:
+    """`34 MB`, `1.12 GB`; of bytes, in powers of ten."""
+    return (
+        f"{number / 1e6:,.1f} MB"
+        if number < 9.95e6
+        else f"{number / 1e6:,.0f} MB"
+        if number < 1e9
+        else f"{number / 1e9:,.2f} GB"
+    )
+
+
 def count(number: int, one: str, many: str | None = None) -> str:
     """`1 passage`, `3,412 passages`."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
