@@ -60,7 +60,7 @@ def _hint() -> None:
         if not client.waiting(INGEST):  # a message that waits will find the new rows, too
             client.send(WORK, [], queue=INGEST)
     except client.errors as error:
-        log.warning("The ingest worker could not be told (%s); it will look by itself.", type(error).__name__)
+        log.warning("The ingest worker could not be told; it will look by itself.", exc_info=error)
 
 
 # --- Rerank ----------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ stream and the models release Python's lock while they compute.
 """
 
 import os
+import threading
 
 from gunicorn.glogging import Logger
 
@@ -19,6 +20,13 @@ class SafeLogger(Logger):
         # A server says what it does, a command only what is wrong.
         os.environ.setdefault("SIEVE_LOG_LEVEL", "INFO")
         logs.configure()
+
+
+def post_worker_init(worker: object) -> None:
+    """Have the models ready before the first question comes; requests are served meanwhile."""
+    from search_app import warming
+
+    threading.Thread(target=warming.warm_up, name="warm-up", daemon=True).start()
 
 
 logger_class = SafeLogger

@@ -2,21 +2,24 @@
 
 import argparse
 import importlib
-import logging
 import os
 import socket
-import sys
 import warnings
 from typing import Any
 
 from celery.platforms import SecurityWarning
-from celery.signals import worker_ready, worker_shutting_down
+from celery.signals import setup_logging, worker_ready, worker_shutting_down
 
 from rag.errors import SieveError
+from search_app import logs
 from workers.app import INGEST, QUEUE_URL, RERANK, app
 
 KINDS = {"rerank": ("workers.rerank", RERANK), "ingest": ("workers.ingest_app", INGEST)}
 """Kind of worker → the module that has its task, and its queue."""
+
+
+def _ours(**_: Any) -> None:
+    """In the place of Celery's own set-up of logging, which would write what messages hold."""
 
 
 def main() -> None:
@@ -27,10 +30,8 @@ def main() -> None:
         raise SystemExit(
             "SIEVE_QUEUE is empty: say where the queue is, as in SIEVE_QUEUE=redis://localhost:6379/0"
         )
-    level = (os.environ.get("SIEVE_LOG_LEVEL") or "WARNING").upper()
-    logging.basicConfig(
-        level=level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    logs.configure()
+    setup_logging.connect(_ours)
     warnings.simplefilter("ignore", SecurityWarning)  # on root: messages are JSON, nothing in them is run
     name, queue = KINDS[kind]
     module = importlib.import_module(name)
@@ -53,7 +54,6 @@ def main() -> None:
         queues=[queue],
         pool="solo",
         concurrency=1,
-        loglevel=level,
         quiet=True,
         without_gossip=True,
         without_mingle=True,

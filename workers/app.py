@@ -32,7 +32,7 @@ class PatientConsumer(Consumer):
     def ensure_connected(self, conn: Any) -> Any:
         def failed(error: Exception, pause: float) -> None:
             if not said:
-                log.warning("The queue cannot be reached; trying again until it can: %s", error)
+                log.warning("The queue cannot be reached; trying again until it can.", exc_info=error)
                 said.append(True)
 
         said: list[bool] = []

@@ -65,7 +65,7 @@ class Heartbeat:
                 away = False
             except redis.RedisError as error:
                 if not away:
-                    log.warning("The queue does not take signs of life: %s", type(error).__name__)
+                    log.warning("The queue does not take signs of life.", exc_info=error)
                 away = True
             if self._stop.wait(BEAT_SECONDS / 4 if away else BEAT_SECONDS):
                 return

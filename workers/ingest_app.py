@@ -61,7 +61,7 @@ def _send() -> None:
         if not _redis.llen(INGEST):
             work.apply_async(retry=False)
     except (RedisError, OSError, work.OperationalError) as error:
-        log.warning("The queue cannot be reached (%s); the clock will try again.", type(error).__name__)
+        log.warning("The queue cannot be reached; the clock will try again.", exc_info=error)
 
 
 def _clock() -> None:
@@ -72,5 +72,5 @@ def _clock() -> None:
                 _send()
             close_old_connections()
         except Exception:  # the next round tries again; without the clock a lost message would stay lost
-            log.exception("A look at the rows broke")
+            log.exception("A look at the rows broke.")
         time.sleep(TICK_SECONDS)

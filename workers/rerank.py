@@ -66,7 +66,7 @@ class Rerankers:
         try:
             pipe.execute()
         except redis.RedisError as error:
-            log.warning("A reply could not be given: %s", type(error).__name__)
+            log.warning("A reply could not be given.", exc_info=error)
 
 
 def answer(job: Job, held: Mapping[str, OnnxReranker]) -> Reply:
@@ -123,7 +123,7 @@ class InTime:
         except RerankUnavailable as error:
             self._reply = Refused(id=job.id, code="too_late", sentence=str(error))
         except Exception:
-            log.exception("job %s broke", job.id)
+            log.exception("A job broke.")
             sentence = "The rerank worker failed on these passages."
             self._reply = Refused(id=job.id, code="failed", sentence=sentence)
         else:
@@ -150,8 +150,8 @@ def end() -> None:
 def score(job: object) -> None:
     try:
         wanted = from_plain(job)
-    except BadMessage as error:
-        log.error("A job that cannot be read was dropped: %s", error)
+    except BadMessage:
+        log.error("A job that cannot be read was dropped.")
         return
     if _here is None:
         raise RuntimeError("The rerank worker was started without its models: python -m workers rerank")
