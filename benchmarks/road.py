@@ -26,16 +26,15 @@ def make_files(folder: Path) -> None:
 
 
 def ingest(folder: Path) -> dict[str, float]:
-    from search_app import pipelines, services, sources
+    from search_app import bringing, services, sources
 
-    with pipelines.ingest(services.collection("bench")) as run:
-        report = run.run(sources.find([folder]))
+    brought = bringing.bring(services.collection("bench"), sources.find([folder]))
     return {
-        "documents": report.files,
-        "passages": report.passages,
-        "documents_per_s": report.files / report.seconds,
-        "passages_per_s": report.passages / report.seconds,
-        "outside_encoder": report.outside_encoder,
+        "documents": brought.documents,
+        "passages": brought.work.passages,
+        "documents_per_s": brought.documents / brought.seconds,
+        "passages_per_s": brought.work.passages / brought.seconds,
+        "outside_encoder": brought.outside_encoder,
     }
 
 

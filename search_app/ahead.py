@@ -41,6 +41,23 @@ class Ahead(Generic[T]):
                 return
             yield item  # type: ignore[misc]
 
+    @property
+    def ready(self) -> bool:
+        """Whether the next item is here already."""
+        return not self._queue.empty()
+
+    def take(self, timeout: float) -> T | None:
+        """The next item, or None when none came within so many seconds, or none will come."""
+        try:
+            item = self._queue.get(timeout=timeout)
+        except queue.Empty:
+            return None
+        if item is _END:
+            if self._error is not None:
+                raise self._error
+            return None
+        return item  # type: ignore[return-value]
+
     def _get(self) -> object:
         """The next item, or the end as soon as the thread was told to stop."""
         while not self._stop.is_set():
@@ -67,3 +84,29 @@ class Ahead(Generic[T]):
             except queue.Full:
                 continue
         return False
+
+
+class Feed(Generic[T]):
+    """Items for an `Ahead`, put in from outside; iterating waits for them until it is closed."""
+
+    def __init__(self) -> None:
+        self._queue: queue.SimpleQueue[object] = queue.SimpleQueue()
+
+    def put(self, item: T) -> None:
+        self._queue.put(item)
+
+    def drain(self) -> list[T]:
+        """Take back what nobody has begun with."""
+        items: list[object] = []
+        while True:
+            try:
+                items.append(self._queue.get_nowait())
+            except queue.Empty:
+                return items  # type: ignore[return-value]
+
+    def close(self) -> None:
+        self._queue.put(_END)
+
+    def __iter__(self) -> Iterator[T]:
+        while (item := self._queue.get()) is not _END:
+            yield item  # type: ignore[misc]

@@ -7,4 +7,4 @@ class SearchAppConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from search_app import checks  # noqa: F401 - registers them
+        from search_app import checks, removals  # noqa: F401 - registers them; notes every deleted document

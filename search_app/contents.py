@@ -4,12 +4,13 @@
 and before any row names it, so that a row never names a file that is not there.
 """
 
+import fcntl
 import hashlib
 import os
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -54,7 +55,8 @@ def put(pieces: Iterable[bytes]) -> Kept:
             os.fsync(file.fileno())
         place = path(digest.hexdigest())
         place.parent.mkdir(exist_ok=True)
-        os.replace(draft, place)  # also where it is kept already: its time of change says that it is wanted
+        with _guard(fcntl.LOCK_SH):
+            os.replace(draft, place)  # also where it is kept already: its time of change says it is wanted
     finally:
         with suppress(FileNotFoundError):
             os.unlink(draft)
@@ -69,20 +71,39 @@ def path(sha256: str) -> Path:
 
 
 def read(sha256: str) -> bytes:
-    """The bytes. Raises `ParseError` when they are not here (any more)."""
+    """The bytes. Raises `ParseError` when they are not here (any more), `OSError` when the disk is ill."""
     try:
         return path(sha256).read_bytes()
-    except (OSError, ValueError) as error:
+    except (FileNotFoundError, ValueError) as error:
         raise ParseError("The uploaded file is not in the store any more. Upload it again.") from error
 
 
+def missing(wanted: Iterable[str]) -> list[str]:
+    """Which of these are not here."""
+    return [sha256 for sha256 in wanted if not path(sha256).is_file()]
+
+
 def collect(wanted: set[str], *, older_than_s: float = 3600.0) -> int:
-    """Delete what no row names any more; young files stay, whose row may be about to be written."""
+    """Delete what no row names any more, and drafts of uploads that died; returns how many files.
+
+    Young files stay: their row may be about to be written.
+    """
     deleted = 0
     limit = time.time() - older_than_s
-    for file in settings.CONTENT_DIR.glob("*/*"):
-        with suppress(FileNotFoundError):
+    for file in [*settings.CONTENT_DIR.glob("??/*"), *settings.CONTENT_DIR.glob(".draft-*")]:
+        with suppress(FileNotFoundError), _guard(fcntl.LOCK_EX):
             if file.name not in wanted and file.stat().st_mtime < limit:
                 file.unlink()
                 deleted += 1
     return deleted
+
+
+@contextmanager
+def _guard(mode: int) -> Iterator[None]:
+    """Keeps `collect` from deleting an old file in the moment in which it is put again."""
+    descriptor = os.open(settings.CONTENT_DIR / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(descriptor, mode)
+        yield
+    finally:
+        os.close(descriptor)

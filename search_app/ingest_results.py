@@ -1,4 +1,4 @@
-"""What becomes of each file of an ingest, and the counts of a run."""
+"""What becomes of each claimed document, and the counts of a run."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -6,80 +6,68 @@ from dataclasses import dataclass, field
 from rag.index.base import EncodedPassages
 from rag.parse.base import ParsedDocument
 from rag.types import Passage
-from search_app.sources import Source
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """What the database knew of a document when the run began."""
-
-    id: int
-    version: int
-    intact: bool
-    """Indexed, and the index holds it: with the same content and recipe there is nothing to do."""
-    content_hash: str
-    recipe: str
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    source: Source
-    row: Row
-    content_hash: str
-    size: int
-
-
-@dataclass(frozen=True, slots=True)
-class Unchanged:
-    seen: Seen
+from search_app.claims import Claim
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    seen: Seen
+    """Its content cannot be indexed."""
+
+    claim: Claim
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
+class Broken:
+    """Something unexpected happened over it; the next attempt may go well."""
+
+    claim: Claim
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True)
 class Parsed:
-    seen: Seen
+    claim: Claim
     document: ParsedDocument
     passages: tuple[Passage, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Encoded:
-    seen: Seen
+    claim: Claim
     document: ParsedDocument
     passages: EncodedPassages
 
 
+Done = Failed | Broken | Encoded
+
+
 @dataclass(slots=True)
 class Report:
-    """What a run did. Each file is counted once: indexed, unchanged or failed."""
+    """What a run did. Each document is counted once for each time that it came to an end."""
 
     counts: Counter[str] = field(default_factory=Counter)
-    by_format: dict[str, Counter[str]] = field(default_factory=dict)
-    reasons: Counter[str] = field(default_factory=Counter)
+    """indexed; unchanged: it was made of this content already, and was found; failed; again: an attempt
+    went wrong, and it is queued for the next; refused: replaced, retried or deleted meanwhile."""
     passages: int = 0
     swept: int = 0
-    """Index entries that an earlier run, killed, had left without a row."""
+    """Index entries without a row, which a run that was killed had left."""
     seconds: float = 0.0
     encoder_seconds: float = 0.0
     encoded_passages: int = 0
     """Passages that went through the encoder; the others had the text of one that did."""
 
-    def add(self, result: Unchanged | Failed | Encoded) -> None:
-        state = type(result).__name__.lower().replace("encoded", "indexed")
-        self.counts[state] += 1
-        self.by_format.setdefault(result.seen.source.format or "-", Counter())[state] += 1
-        if isinstance(result, Failed):
-            self.reasons[result.reason] += 1
-        if isinstance(result, Encoded):
-            self.passages += len(result.passages.passages)
+    def __iadd__(self, other: "Report") -> "Report":
+        self.counts += other.counts
+        self.passages += other.passages
+        self.swept += other.swept
+        self.seconds += other.seconds
+        self.encoder_seconds += other.encoder_seconds
+        self.encoded_passages += other.encoded_passages
+        return self
 
     @property
-    def files(self) -> int:
+    def documents(self) -> int:
         return self.counts.total()
 
     @property

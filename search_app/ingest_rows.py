@@ -1,15 +1,15 @@
-"""What an ingest writes into the database, inside the caller's transaction."""
+"""What an ingest writes into the database of a new version, inside the caller's transaction."""
 
 from collections.abc import Sequence
 
 from django.utils import timezone
 
-from search_app.ingest_results import Encoded, Seen
-from search_app.models import Document, DocumentVersion, PassageRow
+from search_app.ingest_results import Encoded
+from search_app.models import Document, DocumentVersion, PassageRow, Removal
 
 
 def store_versions(results: Sequence[Encoded], recipe: str) -> None:
-    """Make these versions current, and forget the ones before them."""
+    """Make these versions current; those before them are forgotten, and are to leave the index."""
     made = DocumentVersion.objects.bulk_create(_version_row(result) for result in results)
     PassageRow.objects.bulk_create(
         PassageRow(
@@ -24,32 +24,28 @@ def store_versions(results: Sequence[Encoded], recipe: str) -> None:
         for version, result in zip(made, results, strict=True)
         for p in result.passages.passages
     )
-    for result in results:
-        version = result.passages.version
-        update_document(
-            result.seen, state=Document.State.SEARCHABLE, reason="", version=version, recipe=recipe
-        )
-        if result.seen.row.version:
-            DocumentVersion.objects.filter(document=result.seen.row.id, version__lt=version).delete()
+    now = timezone.now()
+    for claim in (result.claim for result in results):
+        rows = Document.objects.filter(pk=claim.document)
+        rows.update(version=claim.fence, recipe=recipe, reason="", updated=now)
+    replaced = [result.claim for result in results if result.claim.version]
+    for claim in replaced:
+        DocumentVersion.objects.filter(document=claim.document, version__lt=claim.fence).delete()
+    Removal.objects.bulk_create(
+        Removal(document_number=claim.document, version=claim.version) for claim in replaced
+    )
 
 
 def _version_row(result: Encoded) -> DocumentVersion:
     parsed = result.document
     return DocumentVersion(
-        document_id=result.seen.row.id,
-        version=result.passages.version,
+        document_id=result.claim.document,
+        version=result.claim.fence,
+        content_hash=result.claim.content_hash,
         title=parsed.title,
         passage_title=result.passages.passages[0].title,
         text=parsed.text,
         headings=[[heading.start, heading.level, heading.text] for heading in parsed.headings],
         pages=list(parsed.pages),
         metadata=dict(parsed.metadata),
-    )
-
-
-def update_document(seen: Seen, **values: object) -> None:
-    """Note what was seen of a document, with these columns changed."""
-    now = timezone.now()
-    Document.objects.filter(pk=seen.row.id).update(
-        content_hash=seen.content_hash, size=seen.size, updated=now, **values
     )

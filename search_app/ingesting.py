@@ -1,52 +1,48 @@
-"""The path of files into a collection: read, skip, parse, split, encode, commit; killed at any moment.
+"""The path of claimed documents: read, parse, split, encode, commit, prove; killed at any moment.
 
 Three threads work side by side, because the encoder is what takes the time: one reads and parses a few
-files ahead, one encodes, and the caller's commits. A group of documents is committed to the index first,
-under versions that the database does not know yet and that are therefore shown to nobody; then one
-transaction makes them current; then the versions before them leave the index. Whatever dies in between
-leaves index entries that are not current, which the next run sweeps out before it begins.
+files ahead, one encodes, and the caller's does all else and is the only one that touches the database. A
+group of documents is committed to the index first, under versions that the database does not know yet
+and that are therefore shown to nobody; then one transaction makes them current, as far as their claims
+still count; then the versions before them leave the index; then each document is looked for. Whatever
+dies in between leaves claims that lapse, and index entries that are not current and are swept out.
 """
 
-import hashlib
 import logging
+import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
-from django.db import connection, transaction
+from django.conf import settings
 
-from rag.encode.base import Encoder
-from rag.errors import ParseError
+from rag.encode.base import Encoder, Floats
 from rag.index.base import IndexReader, IndexWriter
-from rag.parse.base import ParsedDocument
 from rag.spec import SplitSpec
-from rag.split import split
-from search_app.ahead import Ahead
+from rag.types import Passage
+from search_app import claims, ingest_stages, proof, removals, selectors
+from search_app.ahead import Ahead, Feed
+from search_app.claims import Claim
+from search_app.durable import durable
 from search_app.encoding import RememberingEncoder
-from search_app.ingest_results import Encoded, Failed, Parsed, Report, Row, Seen, Unchanged
-from search_app.ingest_rows import store_versions, update_document
-from search_app.models import Collection, Document
-from search_app.sources import Reader, Source
+from search_app.ingest_results import Broken, Done, Encoded, Failed, Report
+from search_app.ingest_rows import store_versions
+from search_app.ingest_stages import OUTAGES, Parse
+from search_app.models import DEFAULT_LANGUAGE, Document, DocumentVersion
 
 log = logging.getLogger(__name__)
 
-PARSING = 1
-"""Raise it when parsers or split give other results than before: documents are then parsed anew."""
+CLAIMED_AHEAD = 32
+"""Documents claimed at a time; the next are claimed when half of them are in hand."""
 PARSED_AHEAD = 3
 """Parsed documents that wait for the encoder. Each may be as long as the parser allows."""
 ENCODED_AHEAD = 32
-ENCODED_TOGETHER = 32
-"""Passages of small documents gathered for the encoder."""
-NO_TEXT = "The file has no text."
-
-Parse = Callable[[bytes, str], ParsedDocument]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ingest:
-    """The parts a run needs. The writer's lock makes runs exclusive; its holder may sweep."""
+    """The parts that a run needs. The writer's lock makes runs exclusive."""
 
-    collection: Collection
     parse: Parse
     encoder: Encoder
     split: SplitSpec
@@ -54,155 +50,209 @@ class Ingest:
     writer: IndexWriter
     group_passages: int
     group_seconds: float
+    sweep: bool = True
+    """Hold the whole index against the database first: after a run that did not come to its end."""
 
     @property
     def recipe(self) -> str:
-        """What, apart from the content, a document's passages depend on."""
-        split = f"{self.split.max_tokens}/{self.split.overlap_tokens}"
-        return f"parsing {PARSING}, split {split}, encoder {self.encoder.fingerprint}"
+        return ingest_stages.recipe(self.encoder, self.split)
 
-    def run(self, sources: Sequence[Source], progress: Callable[[], None] = lambda: None) -> Report:
-        """Bring these files into the collection. `progress` is called once for each file that is done."""
-        began = time.monotonic()
-        _durable()
-        absent, swept = sweep(self.reader, self.writer)
-        report = Report(swept=swept)
-        rows = self._rows(sources, absent)
-        encoder = RememberingEncoder(self.encoder)
-        files = Reader()
-        read = (self._read(source, rows[source.name], files) for source in sources)
-        with Ahead(read, PARSED_AHEAD) as parsed, Ahead(_encode_all(parsed, encoder), ENCODED_AHEAD) as done:
-            for group in self._groups(done):
-                self._commit(group)
-                for result in group:
-                    report.add(result)
-                    progress()
-        report.seconds = time.monotonic() - began
-        report.encoder_seconds, report.encoded_passages = encoder.seconds, encoder.encoded
-        return report
+    def run(
+        self,
+        seconds: float = math.inf,
+        *,
+        collections: Sequence[str] | None = None,
+        progress: Callable[[], None] = lambda: None,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> Report:
+        """Work off what is due, for about so long; `progress` is called whenever documents are done.
 
-    def _rows(self, sources: Sequence[Source], absent: frozenset[int]) -> dict[str, Row]:
-        """A row for every source by name; new ones are queued, so that they can be seen to wait."""
-        state = Document.State
-        documents = Document.objects.filter(collection=self.collection)
-        known = set(documents.values_list("name", flat=True))
-        new = [
-            Document(collection=self.collection, name=s.name, format=s.format, state=state.QUEUED)
-            for s in sources
-            if s.name not in known
-        ]
-        with transaction.atomic():
-            Document.objects.bulk_create(new, batch_size=500)
-        names = {source.name for source in sources}
-        fields = ("id", "name", "state", "version", "content_hash", "recipe")
-        return {
-            name: Row(pk, version, current == state.SEARCHABLE and pk not in absent, content_hash, recipe)
-            for pk, name, current, version, content_hash, recipe in documents.values_list(*fields)
-            if name in names
-        }
+        Raises one of `OUTAGES` when nothing can be done now; then, as on Ctrl-C, what is in hand is
+        given back first.
+        """
+        return _Run(self, time.monotonic() + seconds, collections, progress, stop).run()
 
-    def _read(self, source: Source, row: Row, files: Reader) -> Unchanged | Failed | Parsed:
-        """Read, compare, parse and split one file."""
-        try:
-            data = files.read(source)
-        except ParseError as error:
-            return Failed(Seen(source, row, "", 0), str(error))
-        seen = Seen(source, row, hashlib.sha256(data).hexdigest(), len(data))
-        if row.intact and (row.content_hash, row.recipe) == (seen.content_hash, self.recipe):
-            return Unchanged(seen)
-        try:
-            document = self.parse(data, source.name)
-        except ParseError as error:
-            return Failed(seen, str(error))
-        passages = split(
-            document,
-            document_id=str(row.id),
-            version=row.version + 1,
-            collection=self.collection.name,
-            encoder=self.encoder,
-            spec=self.split,
+
+@dataclass(slots=True)
+class _Run:
+    """The state of one run: what is claimed, and what of it waits for its commit."""
+
+    parts: Ingest
+    deadline: float
+    collections: Sequence[str] | None
+    progress: Callable[[], None]
+    stop: Callable[[], bool]
+    report: Report = field(default_factory=Report)
+    hand: dict[int, Claim] = field(default_factory=dict)
+    """Claimed and not done, by document."""
+    group: list[Done] = field(default_factory=list)
+    group_began: float = 0.0
+    feed: Feed[Claim] = field(default_factory=Feed)
+    all_claimed: bool = False
+    """Nothing more may be claimed until the hand is empty."""
+    renewed: float = 0.0
+    languages: dict[str, str] = field(default_factory=dict)
+
+    def run(self) -> Report:
+        began = self.renewed = time.monotonic()
+        encoder = RememberingEncoder(self.parts.encoder)
+        self._begin()
+        with (
+            Ahead(ingest_stages.read_all(self.feed, self.parts), PARSED_AHEAD) as parsed,
+            Ahead(ingest_stages.encode_all(parsed, encoder), ENCODED_AHEAD) as done,
+        ):
+            try:
+                while self._claim():
+                    result = done.take(timeout=0.2)
+                    if result is not None:
+                        self.group_began = self.group_began if self.group else time.monotonic()
+                        self.group.append(result)
+                    if self._ripe():
+                        self._commit()
+                    self._sign_of_life()
+            finally:
+                self.feed.drain()
+                self.feed.close()
+                claims.give_back(list(self.hand.values()))
+        self.report.seconds = time.monotonic() - began
+        self.report.encoder_seconds, self.report.encoded_passages = encoder.seconds, encoder.encoded
+        return self.report
+
+    # --- Claiming ----------------------------------------------------------------------------------------
+
+    def _begin(self) -> None:
+        """Only the holder of the writer's lock comes here: what others were at, they are at no more."""
+        claims.lapse(everything=True)
+        removals.perform(self.parts.writer)
+        if self.parts.sweep:
+            absent, self.report.swept = removals.sweep(self.parts.reader, self.parts.writer)
+            lost = Document.objects.filter(pk__in=absent, state=Document.State.SEARCHABLE)
+            lost.exclude(content_hash="").update(state=Document.State.QUEUED, attempts=0)
+        self._set_languages()
+
+    def _claim(self) -> bool:
+        """Claim more when the hand runs low; False when it is empty and stays so."""
+        if self.stop() or time.monotonic() >= self.deadline:
+            if unbegun := self.feed.drain():
+                claims.give_back(unbegun)
+                for claim in unbegun:
+                    del self.hand[claim.document]
+            return bool(self.hand)
+        if len(self.hand) - len(self.group) > CLAIMED_AHEAD // 2 or (self.hand and self.all_claimed):
+            return True
+        new = claims.claim(CLAIMED_AHEAD, collections=self.collections, alone=not self.hand)
+        self.all_claimed = len(new) < CLAIMED_AHEAD
+        self.hand |= {claim.document: claim for claim in new}
+        if not self.languages.keys() >= {claim.collection for claim in new}:
+            self._set_languages()
+        for claim in new:
+            if not self._is_made(claim):
+                self.feed.put(claim)
+        removals.perform(self.parts.writer)
+        return bool(self.hand or new)
+
+    def _set_languages(self) -> None:
+        self.languages = selectors.languages()
+        self.parts.writer.set_languages(self.languages)
+
+    def _is_made(self, claim: Claim) -> bool:
+        """Whether the current version is of this content, by this recipe, and can be found."""
+        if not claim.version or (claim.made_of, claim.recipe) != (claim.content_hash, self.parts.recipe):
+            return False
+        versions = DocumentVersion.objects.select_related("document__collection")
+        version = versions.filter(document=claim.document, version=claim.version).first()
+        passages = selectors.passages(version.document, version) if version else ()
+        if not passages:
+            return False
+        one = passages[proof.longest(passages)]
+        vector = self.parts.encoder.encode_passages([one.search_text]).vectors[0]
+        if self._objection(claim, one, vector):
+            return False
+        self._done("unchanged", [claim], claims.finish([claim]))
+        return True
+
+    def _sign_of_life(self) -> None:
+        """By this thread and no other: a worker that hangs must be seen to hang."""
+        if time.monotonic() - self.renewed > settings.INGEST_LEASE_SECONDS / 3:
+            claims.renew(self.hand.values())
+            self.renewed = time.monotonic()
+
+    # --- Committing --------------------------------------------------------------------------------------
+
+    def _ripe(self) -> bool:
+        """Whether the group is to be committed: bounded by passages and by time, and by what is in hand."""
+        passages = sum(len(result.passages.passages) for result in self.group if isinstance(result, Encoded))
+        return bool(self.group) and (
+            passages >= self.parts.group_passages
+            or time.monotonic() - self.group_began >= self.parts.group_seconds
+            or len(self.group) == len(self.hand)
         )
-        return Parsed(seen, document, tuple(passages)) if passages else Failed(seen, NO_TEXT)
 
-    def _groups(
-        self, done: Iterable[Unchanged | Failed | Encoded]
-    ) -> Iterator[list[Unchanged | Failed | Encoded]]:
-        """Gather what is committed together: bounded by passages and by time."""
-        group: list[Unchanged | Failed | Encoded] = []
-        passages, began = 0, time.monotonic()
-        for result in done:
-            if not group:
-                began = time.monotonic()
-            group.append(result)
-            passages += len(result.passages.passages) if isinstance(result, Encoded) else 0
-            if passages >= self.group_passages or time.monotonic() - began >= self.group_seconds:
-                yield group
-                group, passages = [], 0
-        if group:
-            yield group
-
-    def _commit(self, group: Sequence[Unchanged | Failed | Encoded]) -> None:
+    def _commit(self) -> None:
+        group, self.group = self.group, []
+        for result in group:
+            if isinstance(result, Failed):
+                self._done("failed", [result.claim], claims.refuse([result.claim], result.reason))
+            elif isinstance(result, Broken):
+                self._went_wrong([result.claim], result.error)
         encoded = [result for result in group if isinstance(result, Encoded)]
-        failed = [result for result in group if isinstance(result, Failed)]
-        self.writer.write(result.passages for result in encoded)
-        with transaction.atomic():
-            ids = [result.seen.row.id for result in encoded]
-            alive = set(Document.objects.select_for_update().filter(pk__in=ids).values_list("pk", flat=True))
-            store_versions([result for result in encoded if result.seen.row.id in alive], self.recipe)
-            for result in failed:
-                update_document(result.seen, state=Document.State.FAILED, reason=result.reason)
+        if encoded:
+            claims.renew(self.hand.values())
+            try:
+                self._store(encoded)
+            except OUTAGES:
+                raise
+            except Exception as error:
+                self._went_wrong([result.claim for result in encoded], error)
+        self.progress()
+
+    def _store(self, encoded: Sequence[Encoded]) -> None:
+        """Index, database, index, proof: in this order, and never another."""
+        self.parts.writer.write(result.passages for result in encoded)
+        with durable():
+            held = claims.held(result.claim for result in encoded)
+            stored = [result for result in encoded if result.claim.document in held]
+            store_versions(stored, self.parts.recipe)
         # Only now: a reader who finds the old version until here is still allowed to show it.
-        for result in encoded:
-            if result.seen.row.id not in alive:  # deleted by somebody meanwhile
-                self.writer.delete(str(result.seen.row.id))
-            elif result.seen.row.version:
-                self.writer.delete(str(result.seen.row.id), version=result.seen.row.version)
+        refused = [result.claim for result in encoded if result.claim.document not in held]
+        self.parts.writer.delete_many([(str(claim.document), claim.fence) for claim in refused])
+        self._done("refused", refused, {claim.document for claim in refused})
+        removals.perform(self.parts.writer)
+        self.report.passages += sum(len(result.passages.passages) for result in stored)
+        found: list[Claim] = []
+        for result in stored:
+            place = proof.longest(result.passages.passages)
+            passage, vector = result.passages.passages[place], result.passages.vectors[place]
+            if reason := self._objection(result.claim, passage, vector):
+                self._try_again([result.claim], reason)
+            else:
+                found.append(result.claim)
+        self._done("indexed", found, claims.finish(found))
 
+    def _objection(self, claim: Claim, passage: Passage, vector: Floats) -> str:
+        language = self.languages.get(claim.collection, DEFAULT_LANGUAGE)
+        return proof.objection(self.parts.reader, passage, vector, language)
 
-def sweep(reader: IndexReader, writer: IndexWriter) -> tuple[frozenset[int], int]:
-    """Take out of the index what the database does not call current.
+    # --- Ends --------------------------------------------------------------------------------------------
 
-    Returns the ids of current documents that the index lacks, and how many entries were taken out.
-    """
-    held = reader.documents()
-    current = {
-        (str(pk), version)
-        for pk, version in Document.objects.filter(version__gt=0).values_list("pk", "version")
-    }
-    stale = [entry for entry in held if entry not in current]
-    for document_id, version in stale:
-        writer.delete(document_id, version=version)
-    return frozenset(int(document_id) for document_id, _ in current - held.keys()), len(stale)
+    def _went_wrong(self, claimed: Sequence[Claim], error: Exception) -> None:
+        """Never with the error's own words: they may hold those of a document."""
+        kind, place = type(error).__name__, ingest_stages.place_of(error)
+        claimed = [claim for claim in claimed if claim.document in self.hand]
+        for claim in claimed:
+            log.error("document %d, attempt %d: %s at %s", claim.document, claim.attempts, kind, place)
+        self._try_again(
+            claimed,
+            f"Something went wrong over this file ({kind}). Retry it; if it happens again, look into the "
+            "worker's log.",
+        )
 
+    def _try_again(self, claimed: Sequence[Claim], reason: str) -> None:
+        failed = claims.fail_attempt(claimed, reason)
+        for claim in claimed:
+            self._done("failed" if claim.document in failed else "again", [claim], {claim.document})
 
-def _encode_all(
-    results: Iterable[Unchanged | Failed | Parsed], encoder: RememberingEncoder
-) -> Iterator[Unchanged | Failed | Encoded]:
-    """Encode what was parsed, several small documents together; the order of the others may change."""
-    waiting: list[Parsed] = []
-    for result in results:
-        if not isinstance(result, Parsed):
-            yield result
-            continue
-        waiting.append(result)
-        if sum(len(parsed.passages) for parsed in waiting) >= ENCODED_TOGETHER:
-            yield from _encode(waiting, encoder)
-            waiting = []
-    yield from _encode(waiting, encoder)
-
-
-def _encode(parsed: Sequence[Parsed], encoder: RememberingEncoder) -> Iterator[Encoded]:
-    encoded = encoder.encode([result.passages for result in parsed])
-    for result, passages in zip(parsed, encoded, strict=True):
-        yield Encoded(result.seen, result.document, passages)
-
-
-def _durable() -> None:
-    """Have SQLite wait for the disk at each commit of this process.
-
-    The old version leaves the index after the commit: losing that commit to a power cut would leave
-    the document in neither.
-    """
-    if connection.vendor == "sqlite" and not connection.in_atomic_block:  # it refuses inside a transaction
-        with connection.cursor() as cursor:
-            cursor.execute("PRAGMA synchronous=FULL")
+    def _done(self, what: str, claimed: Sequence[Claim], counted: set[int]) -> None:
+        for claim in claimed:
+            del self.hand[claim.document]
+            self.report.counts[what if claim.document in counted else "refused"] += 1

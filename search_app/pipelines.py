@@ -19,11 +19,13 @@ from rag.models import ModelStore
 from rag.parse.sandbox import ParserPool
 from rag.pipeline import Pipeline
 from rag.spec import PipelineSpec
-from search_app import dispatch, selectors
+from search_app import dispatch, ingest_stages, selectors
 from search_app.ingesting import Ingest
-from search_app.models import Collection, PipelineVersion
+from search_app.models import PipelineVersion
 
 _loading = threading.RLock()
+_swept = False
+"""Whether this process has held the whole index against the database."""
 
 
 # --- Specs -----------------------------------------------------------------------------------------------
@@ -113,12 +115,12 @@ def reader(of: Encoder) -> EmbeddedReader:
 
 
 def writer(of: Encoder, *, wait_s: float = 0.0) -> EmbeddedWriter:
-    """The index's one writer, to be closed. Raises `IndexBusy` when another process has it."""
+    """The index's one writer, to be closed. Raises `IndexBusy` when another process has it.
+
+    It must be told the languages of collections before it writes.
+    """
     reader(of)
-    languages = selectors.languages()
-    return embedded.open_writer(
-        settings.INDEX_DIR, of.fingerprint, of.dimension, languages=languages, wait_s=wait_s
-    )
+    return embedded.open_writer(settings.INDEX_DIR, of.fingerprint, of.dimension, wait_s=wait_s)
 
 
 # --- Pipelines -------------------------------------------------------------------------------------------
@@ -141,18 +143,27 @@ def build(name: str, wanted: PipelineSpec) -> Pipeline:
         return backends().pipeline(name, wanted, reader(encoder(wanted)))
 
 
-@contextmanager
-def ingest(collection: Collection) -> Iterator[Ingest]:
-    """An ingest into a collection by the default spec. It holds the index's writer until it is left.
+def recipe() -> str:
+    """What documents are made by now: parser, split and encoder. Raises `ModelError`."""
+    return ingest_stages.recipe(encoder(), default().split)
 
-    Raises `IndexBusy` when another process holds it, `ModelError` when the encoder's model is not here.
+
+@contextmanager
+def ingest() -> Iterator[Ingest]:
+    """The work on documents, by the default spec. It holds the index's writer until it is left.
+
+    The first one in a process, and one after a process that was killed or broke, sweeps the index.
+    Raises `IndexBusy` when another process is at it, `ModelError` when the encoder's model is not here.
     """
+    global _swept
     of = encoder()
     held = writer(of)
     try:
+        at_work = settings.INDEX_DIR / "at-work"  # there is one while somebody is, and after a sudden death
+        sweep = at_work.exists() or not _swept
+        at_work.touch()
         with ParserPool() as pool:
             yield Ingest(
-                collection=collection,
                 parse=lambda data, name: pool.submit(data, name).result(),
                 encoder=of,
                 split=default().split,
@@ -160,13 +171,18 @@ def ingest(collection: Collection) -> Iterator[Ingest]:
                 writer=held,
                 group_passages=settings.INGEST_GROUP_PASSAGES,
                 group_seconds=settings.INGEST_GROUP_SECONDS,
+                sweep=sweep,
             )
+        at_work.unlink(missing_ok=True)
+        _swept = True
     finally:
         held.close()
 
 
 def forget() -> None:
     """Let go of every loaded part: the next question loads them anew."""
+    global _swept
+    _swept = False
     with _loading:
         for cached in (from_file, backends, _opened):
             cached.cache_clear()

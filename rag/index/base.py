@@ -1,6 +1,6 @@
 """An index finds passages by words and by meaning, inside what the asker may read."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -86,6 +86,17 @@ class IndexWriter(Protocol):
 
     def delete(self, document_id: str, *, version: int | None = None) -> None:
         """Take one version, or all, of a document out; gone from every search when this returns."""
+        ...
+
+    def delete_many(self, entries: Iterable[tuple[str, int | None]]) -> None:
+        """Take (document id, version) out, all versions where it is None; all in one change."""
+        ...
+
+    def set_languages(self, languages: Mapping[str, str]) -> None:
+        """Fix the language of these collections, before anything is written into them.
+
+        Raises `IndexCorrupt` where a collection already holds passages in another language.
+        """
         ...
 
     def close(self) -> None: ...

@@ -101,9 +101,16 @@ class EmbeddedWriter:
         self._pending = set(self._rows.pending())
 
     def delete(self, document_id: str, *, version: int | None = None) -> None:
+        self.delete_many([(document_id, version)])
+
+    def delete_many(self, entries: Iterable[tuple[str, int | None]]) -> None:
+        entries = list(entries)
+        if not entries:
+            return
         self._rows.begin()
         try:
-            self._rows.kill(document_id, version)
+            for document_id, version in entries:
+                self._rows.kill(document_id, version)
             self._rows.commit()
         except BaseException:
             self._rows.rollback()

@@ -1,15 +1,16 @@
 """An application of its own for each test: database, index, and pipelines that need no model."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from rag.parse.base import ParsedDocument
 from rag.parse.select import parse
-from search_app import pipelines, services, sources
-from search_app.ingest_results import Report
-from search_app.ingesting import Ingest
+from search_app import bringing, pipelines, services, sources
+from search_app.bringing import Brought
 
 LIGHT = """
 [encoder]
@@ -44,33 +45,41 @@ def light(tmp_path: Path, settings: object, db: None, monkeypatch: pytest.Monkey
     settings.SPEC_DIR = specs
     settings.DEFAULT_PIPELINE = "light"
     settings.INDEX_DIR = tmp_path / "index"
+    settings.CONTENT_DIR = tmp_path / "contents"
+    settings.INGEST_GROUP_PASSAGES = 8
     pipelines.forget()
     yield
     pipelines.forget()
 
 
-@pytest.fixture
-def ingest(light: None) -> Callable[..., Report]:
-    """Bring paths into a collection, parsing in this process; gives the report."""
+class InProcess:
+    """Parses here, where the application has a child process for it."""
 
-    def run(*paths: Path, collection: str = "notes", parse: Callable = parse) -> Report:
-        spec = pipelines.default()
-        encoder = pipelines.encoder(spec)
-        into = services.collection(collection)
-        writer = pipelines.writer(encoder)
+    def __init__(self, parse: Callable[[bytes, str], ParsedDocument] = parse) -> None:
+        self._parse = parse
+
+    def __enter__(self) -> "InProcess":
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def submit(self, data: bytes, name: str) -> "Future[ParsedDocument]":
+        future: Future[ParsedDocument] = Future()
         try:
-            return Ingest(
-                collection=into,
-                parse=parse,
-                encoder=encoder,
-                split=spec.split,
-                reader=pipelines.reader(encoder),
-                writer=writer,
-                group_passages=8,
-                group_seconds=5.0,
-            ).run(sources.find(paths))
-        finally:
-            writer.close()
+            future.set_result(self._parse(data, name))
+        except BaseException as error:
+            future.set_exception(error)
+        return future
+
+
+@pytest.fixture
+def ingest(light: None, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Brought]:
+    """Bring paths into a collection, parsing in this process; gives what became of them."""
+
+    def run(*paths: Path, collection: str = "notes", parse: Callable = parse) -> Brought:
+        with monkeypatch.context() as patched:
+            patched.setattr(pipelines, "ParserPool", lambda: InProcess(parse))
+            return bringing.bring(services.collection(collection), sources.find(paths))
 
     return run
 

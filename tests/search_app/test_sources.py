@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rag.errors import ParseError
-from search_app.sources import Reader, SourceError, clean_name, find
+from search_app.sources import SourceError, clean_name, documents, find
 
 
 def zipped(members: dict[str, bytes]) -> bytes:
@@ -39,30 +38,24 @@ def test_hidden_files_and_what_is_no_file_are_passed_over(folder: Path) -> None:
     assert len(names(folder)) == 3
 
 
-def test_members_of_archives_are_sources_too(tmp_path: Path) -> None:
+def test_an_archive_would_become_its_members(tmp_path: Path) -> None:
     inner = zipped({"deep.txt": b"deep"})
     path = tmp_path / "letters.zip"
     path.write_bytes(zipped({"b.txt": b"bee", "../../etc/a.txt": b"ay", "more.zip": inner}))
-    found = find([path])
-    assert [s.name for s in found] == [
+    (source,) = find([path])
+    assert list(documents(source)) == [
         "letters.zip/b.txt",
         "letters.zip/etc/a.txt",
         "letters.zip/more.zip/deep.txt",
     ]
-    reader = Reader()
-    assert [reader.read(source) for source in found] == [b"bee", b"ay", b"deep"]
-    assert reader.read(found[1]) == b"ay"  # out of order, too
 
 
-@pytest.mark.parametrize("data", [b"", b"PK\x03\x04 no archive at all", zipped({})])
-def test_a_broken_or_empty_archive_is_one_source_with_a_reason(tmp_path: Path, data: bytes) -> None:
+@pytest.mark.parametrize("data", [b"", b"PK\x03\x04 no archive at all"])
+def test_a_broken_archive_is_itself(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "broken.zip"
     path.write_bytes(data)
     (source,) = find([path])
-    assert source.name == "broken.zip"
-    assert source.reason.endswith(".")
-    with pytest.raises(ParseError):
-        Reader().read(source)
+    assert list(documents(source)) == ["broken.zip"]
 
 
 def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
@@ -76,13 +69,6 @@ def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
 def test_a_path_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="nowhere"):
         find([tmp_path / "nowhere"])
-
-
-def test_a_file_that_went_away_has_a_reason(folder: Path) -> None:
-    source = find([folder / "ferry.md"])[0]
-    (folder / "ferry.md").unlink()
-    with pytest.raises(ParseError, match="cannot be read"):
-        Reader().read(source)
 
 
 def test_names_that_cannot_be_stored_are_cleaned() -> None:

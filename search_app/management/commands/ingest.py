@@ -2,11 +2,9 @@ import resource
 from pathlib import Path
 from typing import Any
 
-from search_app import pipelines, services, sources
-from search_app.ingest_results import Report
+from search_app import bringing, pipelines, services, sources
+from search_app.bringing import STATES, Brought
 from search_app.management.base import CommandParser, SieveCommand, progress, table
-
-STATES = ("indexed", "unchanged", "failed")
 
 
 class Command(SieveCommand):
@@ -15,8 +13,9 @@ class Command(SieveCommand):
         "A document is known by its name in the collection: the last part of the given path and what\n"
         "follows below it. A file whose content has not changed is passed over; one whose content has\n"
         "changed replaces the version before. A file that cannot be read is kept as failed, with the\n"
-        "reason, and its last good version can still be found. Killed at any moment, the same command\n"
-        "run again brings everything to its end.\n\n"
+        "reason, and its last good version can still be found. Where a worker runs, it does the work and\n"
+        "this command waits for it. Killed at any moment, the same command run again brings everything\n"
+        "to its end.\n\n"
         "Exit code 0: the run came to its end and at least one file is indexed, now or before.\n"
         "Exit code 1: a path is missing, there were no files, or not one of them could be indexed."
     )
@@ -35,39 +34,40 @@ class Command(SieveCommand):
             raise sources.SourceError("There are no files in " + ", ".join(map(str, options["paths"])))
         if options["dry_run"]:
             for source in found:
-                self.say(source.name)
+                for name in sources.documents(source):
+                    self.say(name)
             return
         pipelines.encoder()  # a model that is not here is said before a collection is made
         collection = services.collection(options["collection"], language=options["language"])
-        with (
-            pipelines.ingest(collection) as ingest,
-            progress(total=len(found), unit="file", label=f"Ingest into {collection.name}") as bar,
-        ):
-            report = ingest.run(found, lambda: bar.update())
-        self.print_report(report)
-        if report.counts["failed"] == report.files:
+        with progress(total=None, unit="document", label=f"Ingest into {collection.name}") as bar:
+
+            def moved(done: int, total: int) -> None:
+                bar.total = total
+                bar.update(done - bar.n)
+
+            brought = bringing.bring(collection, found, moved)
+        self.print_outcome(brought)
+        if brought.counts["failed"] == brought.documents:
             raise sources.SourceError("Not one of the files could be indexed; the reasons stand above.")
 
-    def print_report(self, report: Report) -> None:
+    def print_outcome(self, brought: Brought) -> None:
         rows = [
             (suffix, *(counts[state] for state in STATES), counts.total())
-            for suffix, counts in sorted(report.by_format.items())
+            for suffix, counts in sorted(brought.by_format.items())
         ]
-        total = ("all", *(report.counts[state] for state in STATES), report.files)
+        total = ("all", *(brought.counts[state] for state in STATES), brought.documents)
         self.say(table(("format", *STATES, "files"), [*rows, total]))
-        for reason, count in report.reasons.most_common(20):
+        for reason, count in brought.reasons.most_common(20):
             self.say(f"{count:6}  {reason}")
-        if report.swept:
-            self.say(f"Cleared away {report.swept} document versions that an earlier run left unfinished.")
-        rate = report.files / report.seconds if report.seconds else 0.0
+        work = brought.work
+        if work.swept:
+            self.say(f"Cleared away {work.swept} document versions that an earlier run left unfinished.")
+        rate = brought.documents / brought.seconds if brought.seconds else 0.0
         self.say(
-            f"{report.passages} passages, {report.encoded_passages} encoded, in {report.seconds:.1f} s: "
+            f"{work.passages} passages, {work.encoded_passages} encoded, in {brought.seconds:.1f} s: "
             f"{rate:.1f} documents/s"
-            + (
-                f", {report.outside_encoder:.0%} of the time outside the encoder."
-                if report.encoded_passages
-                else "."
-            )
+            + (f", {brought.outside_encoder:.0%} of the time outside the encoder" if work.passages else "")
+            + (", the rest by another process." if brought.waited else ".")
         )
         parent, child = (_peak_mb(of) for of in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
         self.say(f"Peak memory: {parent:.0f} MB here, {child:.0f} MB in the largest parser process.")

@@ -1,0 +1,44 @@
+"""What somebody has to look after every few seconds, and what every hour."""
+
+import logging
+import time
+from datetime import timedelta
+
+from django.utils import timezone
+
+from search_app import claims, contents
+from search_app.models import Document, DocumentVersion, PassageText, Removal, StoredResponse
+
+log = logging.getLogger(__name__)
+
+EVERY_S = 3600.0
+ANSWERS_KEPT = timedelta(hours=24)
+"""Of requests with an idempotency key."""
+
+_last: float | None = None
+
+
+def due() -> bool:
+    """Whether the ingest worker has something to do."""
+    return claims.due().exists() or Removal.objects.exists()
+
+
+def upkeep(*, now: float | None = None) -> bool:
+    """Clear away what has had its time, once an hour in each process; says whether it was done."""
+    global _last
+    now = time.monotonic() if now is None else now
+    if _last is not None and now - _last < EVERY_S:
+        return False
+    _last = now
+    files = contents.collect(wanted_contents())
+    StoredResponse.objects.filter(created__lt=timezone.now() - ANSWERS_KEPT).delete()
+    texts, _ = PassageText.objects.exclude(document__in=Document.objects.all()).delete()
+    log.info("upkeep: %d files and %d texts cleared away", files, texts)
+    return True
+
+
+def wanted_contents() -> set[str]:
+    """SHA-256 of everything that is kept: the newest content of each document, and that of its version."""
+    newest = Document.objects.exclude(content_hash="").values_list("content_hash", flat=True)
+    shown = DocumentVersion.objects.exclude(content_hash="").values_list("content_hash", flat=True)
+    return {*newest, *shown}
