@@ -22,7 +22,7 @@ class Frame:
 
 
 WIDE = Frame(1160.0, 104.0, 232.0)
-NARROW = Frame(356.0, 40.0, 16.0)
+NARROW = Frame(356.0, 44.0, 24.0)
 """For a screen of the width of a hand: no titles at the ends of lines."""
 
 
