@@ -13,6 +13,7 @@
   if (upload) uploading(upload);
   document.querySelectorAll("[data-listing]").forEach(listing);
   document.querySelectorAll("[data-copy]").forEach(copying);
+  document.querySelector(".sections [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 
   function token() {
     return document.querySelector("input[name=csrfmiddlewaretoken]").value;
