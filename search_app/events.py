@@ -78,6 +78,9 @@ CATALOG: Mapping[str, Event] = {
     "pipeline_changed": Event(logging.WARNING, {"user": ident, "pipeline": name, "version": count}),
     # A part of the installation is not well; see `search_app.health`.
     "part_not_well": Event(logging.WARNING, {"part": name}),
+    "traces_expired": Event(
+        logging.INFO, {"traces": count, "conversations": count, "texts": count, "elapsed_ms": ms}
+    ),
 }
 
 

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Iterable
+from datetime import date, timedelta
 
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
@@ -24,6 +25,7 @@ from search_app.models import (
     PipelineRecord,
     TraceRecord,
 )
+from search_app.models.traces import today
 
 
 def collection(name: str, *, language: str | None = None) -> Collection:
@@ -109,29 +111,46 @@ def record_trace(
     return record
 
 
+TEXT_NOTED = timedelta(days=7)
+"""A kept text is noted as used only so often: most questions then write none."""
+_noted: dict[tuple[int, str], date] = {}
+"""Texts that this process knows to be kept, and the day it saw that; few enough to fit into 20 MB."""
+_NOTED_MOST = 100_000
+
+
 def _keep_texts(passages: Iterable[Passage]) -> None:
-    """Keep the texts of passages whose documents still exist."""
+    """Keep the texts of passages whose documents still exist, and that they were used."""
+    day = today()
     texts = {
-        (int(p.document_id), trace_store.text_hash(p.text)): p.text
+        key: p.text
         for p in passages
         if p.document_id.isdecimal()
+        and _noted.get(key := (int(p.document_id), trace_store.text_hash(p.text))) != day
     }
-    numbers = {number for number, _ in texts}
-    hashes = [sha256 for _, sha256 in texts]
-    known = set(
-        PassageText.objects.filter(document_id__in=numbers, sha256__in=hashes).values_list(
-            "document_id", "sha256"
-        )
-    )
+    if not texts:
+        return
+    numbers, hashes = {number for number, _ in texts}, [sha256 for _, sha256 in texts]
+    fresh = PassageText.objects.filter(document_id__in=numbers, sha256__in=hashes, used__gt=day - TEXT_NOTED)
+    known = set(fresh.values_list("document_id", "sha256"))
     existing = set(Document.objects.filter(pk__in=numbers).values_list("pk", flat=True))
     PassageText.objects.bulk_create(
         [
-            PassageText(document_id=number, sha256=sha256, text=text)
+            PassageText(document_id=number, sha256=sha256, text=text, used=day)
             for (number, sha256), text in texts.items()
             if number in existing and (number, sha256) not in known
         ],
-        ignore_conflicts=True,
+        update_conflicts=True,
+        unique_fields=["document", "sha256"],
+        update_fields=["used"],
     )
+    kept = [key for key in texts if key[0] in existing]
+    transaction.on_commit(lambda: _note(kept, day), robust=True)
+
+
+def _note(kept: list[tuple[int, str]], day: date) -> None:
+    if len(_noted) + len(kept) > _NOTED_MOST:
+        _noted.clear()
+    _noted.update(dict.fromkeys(kept, day))
 
 
 # --- People ----------------------------------------------------------------------------------------------

@@ -1,12 +1,20 @@
 """Traces at rest, the conversations they belong to, and what people said of the answers."""
 
 import uuid
+from datetime import date
 
 from django.conf import settings
 from django.db import models
+from django.utils import timezone
 
 from search_app.models.documents import Document
+from search_app.models.fields import LargeJSONField
 from search_app.models.pipelines import PipelineRecord
+
+
+def today() -> date:
+    """The day in UTC."""
+    return timezone.now().date()
 
 
 class Conversation(models.Model):
@@ -59,7 +67,7 @@ class TraceRecord(models.Model):
     answered = models.BooleanField(default=False)
     documents = models.JSONField(default=list, help_text="Ids of the documents of all its passages.")
     used = models.JSONField(default=list, help_text="Ids of the documents whose passages the answer saw.")
-    body = models.JSONField()
+    body = LargeJSONField()
 
     class Meta:
         ordering = ["-created"]
@@ -79,6 +87,9 @@ class PassageText(models.Model):
     )
     sha256 = models.CharField(max_length=64)
     text = models.TextField()
+    used = models.DateField(
+        default=today, db_index=True, help_text="When a trace last had it, to a few days; for its expiry."
+    )
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["document", "sha256"], name="passage_text")]
