@@ -1,10 +1,18 @@
-"""The index against the database, both ways."""
+"""The index against the database, both ways; and what the database says of documents that cannot be found."""
 
 from collections.abc import Mapping
 
-from search_app import selectors
+from django.db.models import Count
+
+from search_app import contents, selectors, upkeep
+from search_app.models import Document, Removal
 
 _SHOWN = 5
+_COUNTED = {
+    Document.State.QUEUED: "wait to be indexed",
+    Document.State.WORKING: "are being indexed",
+    Document.State.FAILED: "have failed; their reasons stand with them",
+}
 
 
 def differences(held: Mapping[tuple[str, int], int]) -> list[str]:
@@ -23,6 +31,26 @@ def differences(held: Mapping[tuple[str, int], int]) -> list[str]:
         )
     if unequal:
         found.append(f"The index has another number of passages of {_list(unequal)}. `rebuild` mends it.")
+    return found
+
+
+def lost_files() -> list[str]:
+    """A sentence where files are gone that were uploaded: their texts can be found, and they not opened."""
+    lost = contents.missing(sorted(upkeep.wanted_contents()))
+    if not lost:
+        return []
+    names = ", ".join(sha256[:12] for sha256 in lost[:_SHOWN]) + (", ..." if len(lost) > _SHOWN else "")
+    return [f"{len(lost)} uploaded files are gone ({names}). Upload them again, or restore `contents/`."]
+
+
+def notes(recipe: str) -> list[str]:
+    """What is no damage but worth knowing. `recipe` is the one that documents are made by now."""
+    states = dict(Document.objects.values_list("state").annotate(Count("pk")).order_by("state"))
+    found = [f"{states[state]} documents {what}." for state, what in _COUNTED.items() if state in states]
+    if removals := Removal.objects.count():
+        found.append(f"{removals} removals from the index wait for the next ingest; no search shows them.")
+    if other := Document.objects.filter(version__gt=0).exclude(recipe=recipe).count():
+        found.append(f"{other} documents were made by another parser, split or encoder. Index them again.")
     return found
 
 

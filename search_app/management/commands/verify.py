@@ -10,8 +10,8 @@ from search_app.management.base import SieveCommand
 
 class Command(SieveCommand):
     help = (
-        "Hold the stores of the index against each other, and the index against the database.\n"
-        "Mends nothing.\n\n"
+        "Hold the stores of the index against each other, the index against the database, and the database\n"
+        "against the kept files. Says also what waits and what has failed. Mends nothing.\n\n"
         "Exit code 0: all is well. Exit code 1: something is wrong, one sentence each."
     )
 
@@ -21,7 +21,8 @@ class Command(SieveCommand):
         problems = list(report.problems)
         if not problems:
             problems += consistency.differences(pipelines.reader(encoder).documents())
-        for sentence in (*problems, *report.notes):
+        problems += consistency.lost_files()
+        for sentence in (*problems, *report.notes, *consistency.notes(pipelines.recipe())):
             self.say(sentence)
         self.say(f"{report.documents} documents, {report.passages} passages, {len(problems)} problems.")
         if problems:

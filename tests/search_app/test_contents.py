@@ -1,0 +1,75 @@
+import os
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from rag.errors import ParseError
+from search_app import contents
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path: Path, settings: object) -> Path:
+    settings.CONTENT_DIR = tmp_path / "contents"
+    return settings.CONTENT_DIR
+
+
+def age(path: Path, seconds: float) -> None:
+    os.utime(path, (time.time() - seconds,) * 2)
+
+
+def test_bytes_are_kept_once_under_their_hash(place: Path) -> None:
+    first, again = contents.put([b"ab", b"c"]), contents.put([b"abc"])
+    assert (first, first.size) == (again, 3)
+    assert first.sha256 == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert contents.read(first.sha256) == b"abc"
+    assert len(list(place.glob("??/*"))) == 1
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "", "A" * 64, "a" * 63])
+def test_what_is_no_hash_is_no_path(name: str) -> None:
+    with pytest.raises(ValueError, match="not a SHA-256"):
+        contents.path(name)
+    with pytest.raises(ParseError, match="Upload it again"):
+        contents.read(name)
+
+
+def test_an_upload_that_breaks_off_leaves_nothing(place: Path) -> None:
+    def pieces():  # noqa: ANN202
+        yield b"one"
+        raise ConnectionResetError
+
+    with pytest.raises(ConnectionResetError):
+        contents.put(pieces())
+    assert [path.name for path in place.iterdir()] == []
+
+
+def test_what_no_row_names_is_cleared_away_after_an_hour(place: Path) -> None:
+    wanted, old, young = (contents.put([data]).sha256 for data in (b"wanted", b"old", b"young"))
+    draft = place / ".draft-died"
+    draft.write_bytes(b"half")
+    for path in (contents.path(wanted), contents.path(old), draft):
+        age(path, 4000)
+    assert contents.collect({wanted}) == 2
+    assert contents.missing([wanted, old, young]) == [old]
+    assert not draft.exists()
+
+
+def test_a_file_that_is_put_again_while_others_are_cleared_away_stays() -> None:
+    stop = threading.Event()
+
+    def collect() -> None:
+        while not stop.is_set():
+            contents.collect(set())
+
+    thread = threading.Thread(target=collect)
+    thread.start()
+    try:
+        for _ in range(300):
+            kept = contents.put([b"again and again"])
+            assert contents.read(kept.sha256) == b"again and again"
+            age(contents.path(kept.sha256), 4000)  # from here on it may go
+    finally:
+        stop.set()
+        thread.join()
