@@ -3,7 +3,7 @@
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,8 +11,22 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from scripts.stack import Stack
+from tests.rag.parse.samples import pdf
 
 ROOT = Path(__file__).resolve().parents[2]
+PASSWORD = "long enough to pass"
+PEOPLE = f"""
+from django.contrib.auth.models import User
+from search_app.models import Collection
+closed = Collection.objects.get(name="board")
+closed.public, closed.title = False, "Board"
+closed.save()
+for name in ("dana", "eve"):
+    user, _ = User.objects.get_or_create(username=name)
+    user.set_password({PASSWORD!r})
+    user.save()
+closed.readers.add(User.objects.get(username="dana"))
+"""
 
 
 @dataclass(frozen=True)
@@ -32,10 +46,10 @@ def manage(environment: Mapping[str, str], *arguments: str) -> str:
     return done.stdout
 
 
-def prepared(data: Path, **settings: str) -> tuple[Stack, str]:
+def prepared(data: Path, *, say: Callable[[str], None] = print, **settings: str) -> tuple[Stack, str]:
     """A stack over an empty database, not started, and the password of its user `admin`."""
     data.mkdir(parents=True, exist_ok=True)
-    stack = Stack(data, environment=settings)
+    stack = Stack(data, environment=settings, say=say)
     manage(stack.environment, "migrate", "--verbosity", "0")
     said = manage(stack.environment, "first_admin")
     password = re.search(r"password\s*:?\s+(\S+)", said, re.IGNORECASE)
@@ -53,6 +67,23 @@ def application(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Applicatio
     with stack:
         stack.wait_until_ready()
         yield Application(stack.url, password, stack)
+
+
+@pytest.fixture(scope="session")
+def people(application: Application, tmp_path_factory: pytest.TempPathFactory) -> Application:
+    """A closed collection that dana may read and eve may not; a PDF and a long text in it."""
+    folder = tmp_path_factory.mktemp("papers") / "board"
+    folder.mkdir()
+    (folder / "sale.md").write_text("# Sale\n\nThe ferry is sold to the Northwind Shipping company in May.\n")
+    first = [(18.0, "The new pier"), (11.0, "Plans of the harbour board for the next ten years.")]
+    second = [(18.0, "Costs"), (11.0, "The new pier costs four hundred thousand crowns.")]
+    (folder / "pier.pdf").write_bytes(pdf(first, second))
+    lines = [f"On day {n} the harbour log says nothing of note.\n" for n in range(3_000)]
+    lines[2_000] = "On that day the whale Mathilda swam into the inner basin.\n"
+    (folder / "log.txt").write_text("".join(lines))
+    manage(application.stack.environment, "ingest", str(folder), "--collection", "board")
+    manage(application.stack.environment, "shell", "-c", PEOPLE)
+    return application
 
 
 @pytest.fixture
@@ -83,4 +114,13 @@ def admin(page: Page, application: Application) -> Page:
     page.fill("#id_password", application.password)
     page.press("#id_password", "Enter")
     page.wait_for_url(application.url + "/")
+    return page
+
+
+def sign_in(page: Page, name: str) -> Page:
+    page.goto("/sign-in")
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url("**/")
     return page
