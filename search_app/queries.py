@@ -71,12 +71,14 @@ def read(sent: Mapping[str, str]) -> Filters:
 
 
 def _day(text: str) -> datetime | None:
-    """The first moment of a day as the site's clock has it."""
+    """The first moment of a day as the site's clock has it; None for what is no day of our times."""
     try:
         day = parse_date(text)
-        return timezone.make_aware(datetime.combine(day, time.min)) if day else None
-    except (ValueError, OverflowError):
+    except ValueError:
         return None
+    if day is None or not 1970 <= day.year < 9000:
+        return None
+    return timezone.make_aware(datetime.combine(day, time.min))
 
 
 def found(filters: Filters) -> QuerySet[TraceRecord]:
