@@ -1,12 +1,13 @@
 """What the API takes: every body is checked by one of these."""
 
-from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Group
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers as drf
-from rest_framework.serializers import CharField, ListField
+from rest_framework.serializers import ListField
 
 from rag.index import analyzers
-from search_app.api.fields import SLUG, Body, Flag, Names, Number, Question, Text
+from search_app.api.fields import SAID, SLUG, Body, Flag, Names, Number, Question, Text
 from search_app.feedback import MAX_REASON
 from search_app.models import DEFAULT_LANGUAGE
 
@@ -15,6 +16,8 @@ BIGGEST = 2**63 - 1
 
 
 class Filters(Body):
+    """Which of the found passages to return."""
+
     formats = Names(
         required=False, most=50, each=16, pattern=r"\A[a-z0-9]+\Z", help_text="Suffixes, such as `pdf`."
     )
@@ -24,12 +27,16 @@ class Filters(Body):
 
 
 class Asked(Body):
+    """A question."""
+
     question = Question(help_text="What is asked.")
     collections = Names(required=False, help_text="Names; all that you may read where none is given.")
     pipeline = Text(required=False, pattern=SLUG, max_length=100, help_text="Name of a pipeline.")
 
 
 class SearchRequest(Asked):
+    """A question, and how many passages to return."""
+
     top = Number(
         required=False, default=10, min_value=1, max_value=MAX_TOP, help_text="How many passages to return."
     )
@@ -40,34 +47,28 @@ class SearchRequest(Asked):
 
 
 class AnswerRequest(Asked):
+    """A question to be answered."""
+
     stream = Flag(required=False, default=False, help_text="Answer as server-sent events.")
 
 
 class Readers(Body):
     """Who may read a collection that is not public. Every name must exist."""
 
-    readers = drf.SlugRelatedField(
-        slug_field="username",
-        many=True,
-        required=False,
-        queryset=get_user_model().objects.all(),
-        help_text="Names of users.",
-    )
-    groups = drf.SlugRelatedField(
-        slug_field="name",
-        many=True,
-        required=False,
-        queryset=Group.objects.all(),
-        help_text="Names of groups.",
-    )
+    readers = Names(required=False, pattern=SAID, most=1000, each=150, help_text="Names of users.")
+    groups = Names(required=False, pattern=SAID, most=1000, each=150, help_text="Names of groups.")
 
 
 class CollectionChange(Readers):
+    """What is to change."""
+
     title = Text(required=False, allow_blank=True, max_length=200)
     public = Flag(required=False)
 
 
 class NewCollection(Readers):
+    """A collection to be made."""
+
     name = Text(pattern=SLUG, max_length=100, help_text="Letters, digits, `-` and `_`. Never changed.")
     title = Text(required=False, allow_blank=True, max_length=200)
     language = drf.ChoiceField(
@@ -76,21 +77,32 @@ class NewCollection(Readers):
     public = Flag(required=False, default=False)
 
 
+@extend_schema_field({"type": "string", "format": "binary"})
+class File(drf.FileField):
+    """A file of a form; an empty one is a document without text, whose reason says so."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(allow_empty_file=True, **options)
+
+
 class Upload(Body):
+    """A form with files."""
+
     collection = Text(pattern=SLUG, max_length=100, help_text="Name of an existing collection.")
     file = ListField(
-        child=drf.FileField(), min_length=1, max_length=100, help_text="One or many files; a ZIP is opened."
+        child=File(), min_length=1, max_length=100, help_text="One or many files; a ZIP is opened."
     )
-    name = ListField(
-        child=CharField(),
+    folder = Text(
         required=False,
-        max_length=100,
-        help_text="For each file the name of its document, such as `handbook/rest.md`; "
-        "otherwise the file's own name.",
+        allow_blank=True,
+        max_length=500,
+        help_text="Stands before the names of the files: `handbook/2026` makes `handbook/2026/rest.md`.",
     )
 
 
 class FeedbackRequest(Body):
+    """What one says of an answer."""
+
     trace = Text(
         pattern=r"\A[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z",
         help_text="Id of the trace of the answer.",

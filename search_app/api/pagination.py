@@ -39,7 +39,7 @@ class Pages(CursorPagination):
             return super().paginate_queryset(queryset, request, view) or []
         except (NotFound, ValueError, ValidationError) as error:  # a cursor that was never given out
             detail = "This cursor was never given out. Begin without one."
-            raise Problem("invalid", f"cursor: {detail}", [{"field": "cursor", "detail": detail}]) from error
+            raise Problem("not_found", detail) from error
 
     def get_paginated_response(self, data: Any) -> Response:
         return Response({"results": data, "next": self.get_next_link()})

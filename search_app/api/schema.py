@@ -120,7 +120,7 @@ class AutoSchema(_AutoSchema):
 
 
 def finish(result: dict[str, Any], generator: Any, **_: Any) -> dict[str, Any]:
-    """A hook of the generator: the two ways to say who one is."""
+    """A hook of the generator: the two ways to say who one is, and each kind of error once."""
     result["components"]["securitySchemes"] = {
         "key": {"type": "http", "scheme": "bearer", "description": "A key, `sv_…`; see manage.py api_key."},
         "session": {
@@ -130,4 +130,15 @@ def finish(result: dict[str, Any], generator: Any, **_: Any) -> dict[str, Any]:
             "description": "The session of the pages; what writes carries `X-CSRFToken` too.",
         },
     }
+    shared: dict[str, Any] = {}
+    for path in result["paths"].values():
+        for shape in path.values():
+            for status, response in shape["responses"].items():
+                media = response.get("content", {}).get(problems.MEDIA_TYPE)
+                if media is not None:
+                    codes = [example["summary"] for example in media["examples"].values()]
+                    name = "_".join([status, *codes])
+                    shared[name] = response
+                    shape["responses"][status] = {"$ref": f"#/components/responses/{name}"}
+    result["components"]["responses"] = dict(sorted(shared.items()))
     return result

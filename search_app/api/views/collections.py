@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.http import Http404
@@ -20,6 +22,21 @@ from search_app.api.serializers import CollectionOut, CollectionPage
 from search_app.models import Collection
 
 EXAMPLE = {"name": "handbook", "title": "The handbook", "public": False, "groups": ["Support"]}
+
+
+def _people(asked: dict[str, Any]) -> dict[str, list[Any]]:
+    """Take `readers` and `groups` out of a body, as rows. Raises `Problem` for a name that is none."""
+    found = {}
+    for many, rows, by in (
+        ("readers", get_user_model().objects.all(), "username"),
+        ("groups", Group.objects.all(), "name"),
+    ):
+        if many in asked:
+            names = set(asked.pop(many))
+            found[many] = list(rows.filter(**{f"{by}__in": names}))
+            if missing := names - {getattr(row, by) for row in found[many]}:
+                raise Problem("not_found", f"{many}: There is no {', '.join(sorted(missing)[:5])}.")
+    return found
 
 
 class _Collections(Api):
@@ -74,7 +91,8 @@ class CollectionsView(_Collections):
         asked = self.body(NewCollection)
         if self.viewer.only is not None:
             raise Problem("not_allowed", "This key is limited to its collections and makes no new ones.")
-        readers, groups = asked.pop("readers", []), asked.pop("groups", [])
+        names = [*asked.get("readers", ()), "", *asked.get("groups", ())]
+        people = _people(asked)
 
         def make() -> Response:
             row = Collection(**asked)
@@ -82,17 +100,16 @@ class CollectionsView(_Collections):
                 row.clean_fields()
                 with transaction.atomic():
                     row.save(force_insert=True)
-                    row.readers.set(readers)
-                    row.groups.set(groups)
+                    for many, rows in people.items():
+                        getattr(row, many).set(rows)
             except ValidationError as error:
                 raise Problem("invalid", f"It cannot be made: {' '.join(error.messages)}") from error
             except IntegrityError as error:
                 raise Problem("conflict", f"There is a collection {row.name} already.") from error
             return Response(self.shown(self.found(row.name)), status=201)
 
-        people = [user.get_username() for user in readers] + [group.name for group in groups]
         parts = [f"{name}={value}" for name, value in sorted(asked.items())]
-        return idempotency.once(request, [*parts, *people], make)
+        return idempotency.once(request, [*parts, *names], make)
 
 
 class CollectionView(_Collections):
@@ -115,10 +132,10 @@ class CollectionView(_Collections):
     )
     def patch(self, request: Request, name: str) -> Response:
         asked, row = self.body(CollectionChange), self.found(name)
+        people = _people(asked)
         with transaction.atomic():
-            for many in ("readers", "groups"):
-                if many in asked:
-                    getattr(row, many).set(asked.pop(many))
+            for many, rows in people.items():
+                getattr(row, many).set(rows)
             for field, value in asked.items():
                 setattr(row, field, value)
             if asked:

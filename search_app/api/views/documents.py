@@ -113,22 +113,19 @@ class DocumentsView(_Documents):
         also=("not_authenticated",),
     )
     def post(self, request: Request) -> Response:
+        if not (request.content_type or "").startswith("multipart/form-data"):
+            raise Problem("unsupported_media_type", "Send a form with files: multipart/form-data.")
         form = request.data
-        files, names = self._checked(form)
-        collection = self.collection(str(form["collection"]))
+        # As one object: what came once as a value, files as a list, and nothing twice.
+        asked = {name: form.getlist(name) if name == "file" else form[name] for name in form}
+        check = Upload(data=asked)
+        check.is_valid(raise_exception=True)
+        asked = check.validated_data
+        collection, files = self.collection(asked["collection"]), asked["file"]
+        folder = archive.label(asked.get("folder", ""))
+        names = [f"{folder}/{file.name}".lstrip("/") for file in files]
         parts = [collection.name, *names, *(idempotency.hash_of(file.chunks()) for file in files)]
         return idempotency.once(request, parts, lambda: self._put(collection, files, names))
-
-    def _checked(self, form: Any) -> tuple[list[UploadedFile], list[str]]:
-        check = Upload(data={"collection": form.get("collection", ""), "file": form.getlist("file")})
-        check.is_valid(raise_exception=True)
-        if unknown := sorted(set(form) - {"collection", "file", "name"}):
-            raise invalid({unknown[0][:100]: ["There is no such field. Fields: collection, file, name."]})
-        files = check.validated_data["file"]
-        names = form.getlist("name") or [file.name or "" for file in files]
-        if len(names) != len(files):
-            raise invalid({"name": [f"Give one name for each file: {len(names)} names, {len(files)} files."]})
-        return files, [str(name) for name in names]
 
     def _put(self, collection: Collection, files: Sequence[UploadedFile], names: Sequence[str]) -> Response:
         arrivals = [
@@ -166,11 +163,13 @@ class DocumentTextView(_Documents):
         tag="Documents",
         description="The text of the version that is searched: spans of citations count its characters.",
         answers={200: DocumentText},
+        also=("conflict",),
     )
     def get(self, request: Request, document_id: int) -> Response:
+        row = self.found(document_id)
         opened = selectors.document(self.viewer, document_id)
         if opened is None:
-            raise Http404
+            raise Problem("conflict", f"The document has no text that is searched yet: it is {row.state}.")
         text = opened.version
         return Response(
             {
