@@ -121,7 +121,7 @@ def reasons(rows: QuerySet[TraceRecord]) -> list[tuple[str, int]]:
         counted.update(set(_lost(skipped)))
         if status == "partial":
             counted["the rerank budget ended first"] += 1
-    return counted.most_common()
+    return sorted(counted.items(), key=lambda reason: (-reason[1], reason[0]))
 
 
 def _lost(skipped: Iterable[dict[str, Any]] | None) -> Iterable[str]:

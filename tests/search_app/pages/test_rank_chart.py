@@ -170,3 +170,27 @@ def test_the_picture_needs_no_inline_style_or_script() -> None:
 
 def test_nothing_found_draws_nothing() -> None:
     assert str(rank_chart.draw(tiny({}, []))) == ""
+
+
+@pytest.mark.parametrize(("shared", "depth"), [(4, 7), (100, 300)])
+def test_the_narrow_picture_has_the_lines_that_matter_inside_its_width(shared: int, depth: int) -> None:
+    trace = build(shared=shared, depth=depth)
+    drawn = svg(trace, narrow=True)
+    width, height = (float(v) for v in (drawn.get("viewBox") or "").split()[2:])
+    fate = dict(legend(trace))
+    ways = [g for g in drawn.iter("g") if (g.get("class") or "").startswith("way ")]
+    assert len(ways) == fate["rose"] + fate["stayed"] + fate["pushed"]
+    for node in drawn.iter("rect"):
+        assert float(node.get("x") or 0) >= 0 and float(node.get("x") or 0) + 16 <= width
+        assert float(node.get("y") or 0) <= height
+
+
+def test_ways_say_in_words_what_the_lines_draw() -> None:
+    trace = tiny({"bm25": [1, 2], "knn": [3, 2], "fused": [2, 1, 3], "final": [2, 3, 1]}, [2, 3])
+    read = rank_chart.ways(trace)
+    assert [(way.number, way.fate, dict(way.steps)["BM25"], dict(way.steps)["Final"]) for way in read] == [
+        (1, "stayed", "2", "1"),
+        (2, "rose", "–", "2"),
+        (3, "pushed", "1", "3"),
+    ]
+    assert all(way.name not in str(rank_chart.ways(trace, texts_visible=False)) for way in read)

@@ -71,3 +71,29 @@ def test_an_unknown_step_is_named_and_escaped() -> None:
 
 def test_no_times_draw_nothing() -> None:
     assert str(waterfall.draw(replace(build(), timings=()))) == ""
+
+
+def names(trace: Trace, **options: bool) -> list[str]:
+    drawn = ElementTree.fromstring(str(waterfall.draw(trace, **options)))
+    return [t.text or "" for t in drawn.iter("text") if t.get("class") == "name"]
+
+
+def test_waiting_in_the_queue_is_a_row_of_its_own_with_its_name() -> None:
+    trace = replace(build(), timings=(Timing("reranked", 10, 90, 60), Timing("final", 100, 1)))
+    assert names(trace) == ["cross-encoder: queue", "cross-encoder: compute", "blend"]
+    (row, *_) = waterfall.strips(waterfall.bars(trace))
+    assert (row.kind, row.started, row.length) == ("waited", 10, 30)
+
+
+def test_less_than_a_millisecond_of_waiting_is_no_queue() -> None:
+    trace = replace(build(), timings=(Timing("reranked", 10, 60.4, 60),))
+    assert names(trace) == ["cross-encoder"] and not rects(trace, "waited")
+
+
+def test_the_narrow_picture_has_the_same_rows_inside_its_width() -> None:
+    trace = build()
+    assert names(trace, narrow=True) == names(trace)
+    drawn = ElementTree.fromstring(str(waterfall.draw(trace, narrow=True)))
+    width = float((drawn.get("viewBox") or "").split()[2])
+    assert width < 400
+    assert all(float(r.get("x") or 0) + float(r.get("width") or 0) <= width for r in drawn.iter("rect"))
