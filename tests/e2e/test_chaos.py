@@ -245,8 +245,9 @@ def test_whatever_dies_no_document_is_lost_and_no_search_hangs(tmp_path: Path) -
         failed = {n: row[1] for n, row in found.items() if row[0] == "failed"}
         print(
             f"{sum(killed.values())} kills in {killing_s:.0f} s, all done after {took:.0f} s; "
-            f"{len(found) - len(failed)} searchable, {len(failed)} failed; searches: {dict(searches.counts)}, "
-            f"longest {searches.longest_s:.1f} s, over a restart of the web server {searches.waited_s:.1f} s"
+            f"{len(found) - len(failed)} searchable, {len(failed)} failed; "
+            f"searches: {dict(searches.counts)}, the longest {searches.longest_s:.1f} s, "
+            f"over a restart of the web server {searches.waited_s:.1f} s"
         )
         stack.wait_until_ready()
         for number in random.Random(seed).sample(range(DOCUMENTS), min(20, DOCUMENTS)):
