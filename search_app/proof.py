@@ -1,18 +1,18 @@
 """The proof that a document can be found: by its own words, by its own meaning, inside its collection."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from rag.encode.base import Floats
 from rag.index.analyzers import terms
-from rag.index.base import IndexReader
-from rag.types import Dense, Lexical, Passage, Subquery
+from rag.index.base import IndexReader, Leg
+from rag.types import Dense, Lexical, Passage, Ranking, Subquery
 
 WORDS = 8
 """Of a passage's words the longest, which are the rarest: a query like one that a person might write."""
 WORD_LENGTH = 50
 """Longer runs of letters are no words, and may not be searchable."""
-DEPTHS = (20, 1000)
+DEPTHS = (5, 100)
 """Where many passages are alike, its own may stand far down; at last all of the collection are asked for."""
 
 NOT_BY = {
@@ -36,22 +36,30 @@ def objection(reader: IndexReader, passage: Passage, vector: Floats, language: s
     wanted: list[Subquery] = [Dense(vector)]
     if terms(words := own_words(passage), language):
         wanted.append(Lexical(words))
-    return next((reason for query in wanted if (reason := _not_found(reader, passage, query))), "")
+    for depth in _depths(reader, passage):
+        legs = reader.search(wanted, depth, [passage.collection])
+        rankings = [_ranking(leg) for leg in legs]
+        found = [any(one.id == passage.id for one in ranking.passages) for ranking in rankings]
+        for query, ranking, is_found in zip(wanted, rankings, found, strict=True):
+            if not is_found and len(ranking) < depth:  # there is nothing further down
+                return NOT_BY["bm25" if isinstance(query, Lexical) else "knn"]
+        wanted = [query for query, is_found in zip(wanted, found, strict=True) if not is_found]
+        if not wanted:
+            return ""
+    return NOT_BY["bm25" if isinstance(wanted[0], Lexical) else "knn"]
+
+
+def _depths(reader: IndexReader, passage: Passage) -> Iterator[int]:
+    yield from DEPTHS
+    yield max(1, reader.count([passage.collection]))
+
+
+def _ranking(leg: Leg) -> Ranking:
+    if leg.ranking is None:
+        raise leg.error or AssertionError("a leg gives a ranking or an error")
+    return leg.ranking
 
 
 def own_words(passage: Passage) -> str:
     found = {word for word in re.findall(r"\w+", passage.search_text) if len(word) <= WORD_LENGTH}
     return " ".join(sorted(found, key=lambda word: (-len(word), word))[:WORDS])
-
-
-def _not_found(reader: IndexReader, passage: Passage, query: Subquery) -> str:
-    everything = reader.count([passage.collection])
-    for depth in (*(depth for depth in DEPTHS if depth < everything), everything):
-        (leg,) = reader.search([query], max(1, depth), [passage.collection])
-        if leg.ranking is None:
-            raise leg.error or AssertionError("a leg gives a ranking or an error")
-        if any(found.id == passage.id for found in leg.ranking.passages):
-            return ""
-        if len(leg.ranking) < depth:
-            break
-    return NOT_BY["bm25" if isinstance(query, Lexical) else "knn"]
