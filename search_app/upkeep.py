@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from search_app import claims, contents
+from search_app import claims, contents, expiry
 from search_app.models import Document, DocumentVersion, PassageText, Removal, StoredResponse
 
 log = logging.getLogger(__name__)
@@ -33,6 +33,7 @@ def upkeep(*, now: float | None = None) -> bool:
     files = contents.collect(wanted_contents())
     StoredResponse.objects.filter(created__lt=timezone.now() - ANSWERS_KEPT).delete()
     texts, _ = PassageText.objects.exclude(document__in=Document.objects.all()).delete()
+    expiry.expire()
     log.info("upkeep: %d files and %d texts cleared away", files, texts)
     return True
 

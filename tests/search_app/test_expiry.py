@@ -9,7 +9,7 @@ from django.contrib.sessions.models import Session
 from django.core.management import call_command
 from django.utils import timezone
 
-from search_app import asking, expiry, selectors, services
+from search_app import asking, expiry, selectors, services, upkeep
 from search_app.access import OPERATOR
 from search_app.models import Conversation, Feedback, PassageText, TraceRecord
 
@@ -112,3 +112,12 @@ def test_texts_are_looked_up_once_a_day_and_process(
     services._noted.update(dict.fromkeys(services._noted, timezone.now().date() - timedelta(days=1)))
     with django_assert_num_queries(2):
         services._keep_texts(passages)
+
+
+def test_the_upkeep_of_the_ingest_worker_does_it(
+    ask: Callable[..., TraceRecord], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upkeep, "_last", None)
+    ask("ferry", 100)
+    upkeep.upkeep()
+    assert TraceRecord.objects.count() == 0
