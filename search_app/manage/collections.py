@@ -37,7 +37,7 @@ def collections(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def collection_new(request: HttpRequest) -> HttpResponse:
     """A form that makes one."""
-    form = NewCollectionForm(request.POST or None)
+    form = NewCollectionForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
             made = form.save()
@@ -55,7 +55,7 @@ def collection_new(request: HttpRequest) -> HttpResponse:
 def collection(request: HttpRequest, name: str) -> HttpResponse:
     """Access and weights of one."""
     row = get_object_or_404(Collection, name=name)
-    form: AccessForm = CollectionForm(request.POST or None, collection=row)
+    form: AccessForm = CollectionForm(request.POST if request.method == "POST" else None, collection=row)
     if request.method == "POST" and form.is_valid():
         form.save()
         readers = readers_of(row)

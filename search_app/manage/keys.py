@@ -132,7 +132,7 @@ def revoke_own(request: HttpRequest, key_id: int) -> HttpResponse:
 
 @sensitive_variables("text")
 def _page(request: HttpRequest, rows: QuerySet[ApiKey], template: str, *, for_others: bool) -> HttpResponse:
-    form = KeyForm(request.POST or None, request=request, for_others=for_others)
+    form = KeyForm(request.POST if request.method == "POST" else None, request=request, for_others=for_others)
     made, text, error = None, "", ""
     if request.method == "POST" and form.is_valid():
         try:

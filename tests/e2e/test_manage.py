@@ -261,6 +261,7 @@ def test_by_keyboard_only(admin: Page, tmp_path: Path) -> None:
     admin.goto("/manage/")
     tab_to(admin, "Upload")
     admin.keyboard.press("Enter")
+    admin.wait_for_url("**/manage/upload")
     tab_to(admin, "collection")
     admin.keyboard.press("End")  # the last choice: a new collection
     tab_to(admin, "id_new-title")
@@ -283,6 +284,7 @@ def test_by_keyboard_only(admin: Page, tmp_path: Path) -> None:
     admin.keyboard.press("Shift+Tab")  # back to the buttons of the list
     expect(admin.get_by_role("button", name="Delete…")).to_be_focused()
     admin.keyboard.press("Enter")
+    expect(admin.get_by_role("heading", name="Delete 1 document?")).to_be_visible()
     tab_to(admin, "Delete it")
     admin.keyboard.press("Enter")
     expect(admin.locator(".notice")).to_contain_text("1 document is deleted")
