@@ -37,6 +37,7 @@ def answering(light: None, settings: object, tmp_path: Path) -> None:
     spec = LIGHT.replace("depth = 100", "depth = 20") + ANSWERING
     (settings.SPEC_DIR / "light.toml").write_text(spec)
     settings.CONTENT_DIR = tmp_path / "contents"
+    settings.API_RATE_KEY = settings.API_RATE_USER = settings.API_RATE_ANONYMOUS = "1000000/minute"
     pipelines.backends().once(("rerank", "onnx", "words"), Words)
 
 

@@ -3,6 +3,7 @@
 import json
 import random
 import uuid
+from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from rag.trace import Trace, fold
 from search_app import selectors
 from search_app.asking import Recording, ask
 from tests.search_app.rights.model import Person, words_in
+from tests.search_app.rights.pages import Pages
 from tests.search_app.rights.world import COMMON, World
 
 
@@ -19,19 +21,23 @@ from tests.search_app.rights.world import COMMON, World
 class Surfaces:
     world: World
     random: random.Random
-    counts: dict[str, int] = field(default_factory=dict)
+    pages: Pages
+    counts: Counter[str] = field(default_factory=Counter)
 
     def one(self, person: Person) -> None:
         """One random query of this person on one random surface."""
-        ways: list[tuple[Callable[[Person], None], int]] = [
+        ways: list[tuple[Callable[[Person], str | None], int]] = [
             (self.search, 50),
             (self.answer, 15),
             (self.trace, 20),
             (self.document, 15),
+            (self.page, 10),
         ]
         (way,) = self.random.choices([w for w, _ in ways], [weight for _, weight in ways])
-        self.counts[way.__name__] = self.counts.get(way.__name__, 0) + 1
-        way(person)
+        self.counts[way(person) or way.__name__] += 1
+
+    def page(self, person: Person) -> str:
+        return f"page: {self.pages.one(person)}"
 
     # --- Questions ---------------------------------------------------------------------------------------
 
@@ -72,7 +78,7 @@ class Surfaces:
         text, used = text_of(trace), used_text_of(trace)
         assert not model.foreign(person, text + said_of(trace)), f"{person} found foreign passages"
         if own is not None and model.papers[own].collection in (names or readable):
-            assert words_in(text) & self._current(own), f"{person} did not find document {own}"
+            assert words_in(text) & self.world.current_words(own), f"{person} did not find document {own}"
         if record:
             self.world.note_trace(person, str(recording.trace_id), text, used)
 
@@ -87,10 +93,6 @@ class Surfaces:
 
     def _indexed(self) -> list[int]:
         return [n for n, paper in self.world.model.papers.items() if paper.current is not None]
-
-    def _current(self, number: int) -> set[str]:
-        wanted = (number, self.world.model.papers[number].current)
-        return {word for word, of in self.world.model.contents.items() if of == wanted}
 
     def _any_lure(self) -> str:
         """A word of any content there ever was."""
@@ -134,7 +136,7 @@ class Surfaces:
         if opened is not None:
             shown = f"{opened.version.title} {opened.version.text} {opened.document.name}"
             assert not model.foreign(person, shown)
-            assert words_in(shown) & self._current(number)
+            assert words_in(shown) & self.world.current_words(number)
 
 
 def text_of(trace: Trace) -> str:

@@ -1,6 +1,7 @@
 """The application and the model of its rights, changed together: one method a change."""
 
 import random
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from django.contrib.auth.models import Group, User
@@ -143,6 +144,11 @@ class World:
         )
         return mark.replace("mk", "lu", 1)
 
+    def current_words(self, number: int) -> set[str]:
+        """The word of the content that is searched."""
+        wanted = (number, self.model.papers[number].current)
+        return {word for word, of in self.model.contents.items() if of == wanted}
+
     # --- Traces ------------------------------------------------------------------------------------------
 
     def note_trace(self, person: Person, trace_id: str, text: str, used: str) -> None:
@@ -151,7 +157,12 @@ class World:
             frozenset(self.model.contents[w][0] for w in words_in(t) if w in self.model.contents)
             for t in (text, used)
         )
-        self.model.traces[trace_id] = Asked(person.user or person.name, papers, cited)
+        self.note_documents(person, trace_id, papers, cited)
+
+    def note_documents(
+        self, person: Person, trace_id: str, papers: Iterable[int], used: Iterable[int]
+    ) -> None:
+        self.model.traces[trace_id] = Asked(person.user or person.name, frozenset(papers), frozenset(used))
 
     def share(self, trace_id: str, shared: bool) -> None:
         TraceRecord.objects.filter(pk=trace_id).update(shared=shared)
