@@ -78,6 +78,23 @@ CATALOG: Mapping[str, Event] = {
     "pipeline_changed": Event(logging.WARNING, {"user": ident, "pipeline": name, "version": count}),
     # A part of the installation is not well; see `search_app.health`.
     "part_not_well": Event(logging.WARNING, {"part": name}),
+    # An ingest run came to its end, of a worker or a command.
+    "ingested": Event(
+        logging.INFO,
+        {
+            "indexed": count,
+            "unchanged": count,
+            "failed": count,
+            "again": count,
+            "refused": count,
+            "passages": count,
+            "elapsed_ms": ms,
+        },
+    ),
+    # Something unexpected happened over a document; it is tried again, or failed after the last attempt.
+    "attempt_broke": Event(logging.ERROR, {"document": ident, "attempt": count}),
+    # What had had its time was cleared away.
+    "cleared": Event(logging.INFO, {"files": count, "responses": count, "texts": count}),
     "traces_expired": Event(
         logging.INFO, {"traces": count, "conversations": count, "texts": count, "elapsed_ms": ms}
     ),

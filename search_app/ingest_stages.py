@@ -2,7 +2,6 @@
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import Protocol
 
 from django import db
@@ -100,11 +99,3 @@ def _encode(parsed: Sequence[Parsed], encoder: RememberingEncoder) -> Iterable[B
         return [one for result in parsed for one in _encode([result], encoder)]  # the others are not at fault
     pairs = zip(parsed, encoded, strict=True)
     return [Encoded(result.claim, result.document, passages) for result, passages in pairs]
-
-
-def place_of(error: BaseException) -> str:
-    """File and line where it was raised: all of an error that a log may hold."""
-    at = error.__traceback__
-    while at is not None and at.tb_next is not None:
-        at = at.tb_next
-    return f"{Path(at.tb_frame.f_code.co_filename).name}:{at.tb_lineno}" if at is not None else "no place"

@@ -8,7 +8,6 @@ still count; then the versions before them leave the index; then each document i
 dies in between leaves claims that lapse, and index entries that are not current and are swept out.
 """
 
-import logging
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -25,12 +24,11 @@ from search_app.ahead import Ahead, Feed
 from search_app.claims import Claim
 from search_app.durable import durable
 from search_app.encoding import RememberingEncoder
+from search_app.events import event
 from search_app.ingest_results import Broken, Done, Encoded, Failed, Report
 from search_app.ingest_rows import store_versions
 from search_app.ingest_stages import OUTAGES, Parse
 from search_app.models import DEFAULT_LANGUAGE, Document, DocumentVersion
-
-log = logging.getLogger(__name__)
 
 CLAIMED_AHEAD = 32
 """Documents claimed at a time; the next are claimed when half of them are in hand."""
@@ -116,7 +114,22 @@ class _Run:
                 claims.give_back(list(self.hand.values()))
         self.report.seconds = time.monotonic() - began
         self.report.encoder_seconds, self.report.encoded_passages = encoder.seconds, encoder.encoded
+        if self.report.documents:
+            self._say()
         return self.report
+
+    def _say(self) -> None:
+        counts = self.report.counts
+        event(
+            "ingested",
+            indexed=counts["indexed"],
+            unchanged=counts["unchanged"],
+            failed=counts["failed"],
+            again=counts["again"],
+            refused=counts["refused"],
+            passages=self.report.passages,
+            elapsed_ms=self.report.seconds * 1000,
+        )
 
     # --- Claiming ----------------------------------------------------------------------------------------
 
@@ -237,14 +250,13 @@ class _Run:
 
     def _went_wrong(self, claimed: Sequence[Claim], error: Exception) -> None:
         """Never with the error's own words: they may hold those of a document."""
-        kind, place = type(error).__name__, ingest_stages.place_of(error)
         claimed = [claim for claim in claimed if claim.document in self.hand]
         for claim in claimed:
-            log.error("document %d, attempt %d: %s at %s", claim.document, claim.attempts, kind, place)
+            event("attempt_broke", document=claim.document, attempt=claim.attempts, error=error)
         self._try_again(
             claimed,
-            f"Something went wrong over this file ({kind}). Retry it; if it happens again, look into the "
-            "worker's log.",
+            f"Something went wrong over this file ({type(error).__name__}). Retry it; if it happens again, "
+            "look into the worker's log.",
         )
 
     def _try_again(self, claimed: Sequence[Claim], reason: str) -> None:

@@ -1,15 +1,13 @@
 """What somebody has to look after every few seconds, and what every hour."""
 
-import logging
 import time
 from datetime import timedelta
 
 from django.utils import timezone
 
 from search_app import claims, contents, expiry
+from search_app.events import event
 from search_app.models import Document, DocumentVersion, PassageText, Removal, StoredResponse
-
-log = logging.getLogger(__name__)
 
 EVERY_S = 3600.0
 ANSWERS_KEPT = timedelta(hours=24)
@@ -31,10 +29,12 @@ def upkeep(*, now: float | None = None) -> bool:
         return False
     _last = now
     files = contents.collect(wanted_contents())
-    StoredResponse.objects.filter(created__lt=timezone.now() - ANSWERS_KEPT).delete()
+    answered = timezone.now() - ANSWERS_KEPT
+    responses, _ = StoredResponse.objects.filter(created__lt=answered).delete()
     texts, _ = PassageText.objects.exclude(document__in=Document.objects.all()).delete()
+    if files or responses or texts:
+        event("cleared", files=files, responses=responses, texts=texts)
     expiry.expire()
-    log.info("upkeep: %d files and %d texts cleared away", files, texts)
     return True
 
 
