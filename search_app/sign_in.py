@@ -45,13 +45,19 @@ class Handler(AxesDatabaseHandler):
 
 
 def client_address(request: HttpRequest) -> str | None:
-    """Who sends the request: behind a proxy, whom the proxy names last. None where it is no address."""
+    """Who sends the request: behind a proxy, whom the proxy names last. None where it is no address.
+
+    Of an IPv6 address it is the network, because one client has all of it.
+    """
     forwarded = request.META.get("HTTP_X_FORWARDED_FOR", "") if settings.BEHIND_PROXY else ""
     said = forwarded.rpartition(",")[2].strip() or request.META.get("REMOTE_ADDR", "")
     try:
-        return str(ipaddress.ip_address(said))
+        address = ipaddress.ip_address(said)
     except ValueError:
         return None
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is None:
+        return str(ipaddress.ip_network((address, 64), strict=False).network_address)
+    return str(address)
 
 
 def name_tried(request: HttpRequest, credentials: dict[str, Any] | None = None) -> str:

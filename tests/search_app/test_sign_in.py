@@ -111,6 +111,8 @@ def test_the_address_is_the_one_that_the_proxy_saw(rf: RequestFactory, settings:
     assert sign_in.client_address(request) == "10.0.0.1"
     settings.BEHIND_PROXY = True
     assert sign_in.client_address(request) == "198.51.100.7"
+    one, other = (rf.get("/", HTTP_X_FORWARDED_FOR=f"2001:db8:1:2::{end}") for end in ("1", "ffff"))
+    assert sign_in.client_address(one) == sign_in.client_address(other) == "2001:db8:1:2::"
     assert sign_in.client_address(rf.get("/", REMOTE_ADDR="", HTTP_X_FORWARDED_FOR="nonsense")) is None
 
 
