@@ -7,10 +7,15 @@ from django.urls import reverse
 
 from search_app import access, conversations, feedback, selectors
 from search_app.access import Viewer, viewer_of
-from search_app.models import Conversation, TraceRecord
+from search_app.models import Collection, Conversation, TraceRecord
 from search_app.pages.turns import brief
 
 RECENT = 5
+
+
+def by_title(viewer: Viewer) -> list[Collection]:
+    """The collections that this viewer may ask, as the form lists them."""
+    return sorted(selectors.collections(viewer), key=lambda row: str(row).casefold())
 
 
 def ask_context(
@@ -18,7 +23,7 @@ def ask_context(
 ) -> dict[str, Any]:
     """What the form and the frame of an answer show: collections, and the turns before this one."""
     viewer = viewer_of(request)
-    collections = list(selectors.collections(viewer))
+    collections = by_title(viewer)
     question = request.GET.get("q", "").strip()
     if record is None:
         own = conversations.find(viewer, request.GET.get("conversation"))

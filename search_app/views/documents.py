@@ -13,7 +13,7 @@ from search_app.pages.document import document_context
 
 SANDBOX = "default-src 'none'; sandbox; frame-ancestors 'none'"
 FOR_PDF = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
-"""No sandbox: Chromium shows no PDF in one. Its viewer runs in a process of its own, at no site's origin."""
+"""No sandbox: not every browser shows a PDF in one. `application/pdf` with `nosniff` is never a page."""
 
 
 @require_safe

@@ -11,11 +11,12 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from search_app import access, conversations, selectors
+from search_app import access, conversations
 from search_app.access import Viewer, viewer_of
 from search_app.conversations import Turn
 from search_app.models import Conversation
 from search_app.pages.turns import NOTES, as_json, as_markdown, whole
+from search_app.views.contexts import by_title
 
 A_PAGE = 40
 FORMS = {
@@ -71,7 +72,7 @@ def conversation(request: HttpRequest, conversation_id: uuid.UUID) -> HttpRespon
     context: dict[str, Any] = {
         "conversation": found,
         "turns": whole(conversations.turns(viewer, found)),
-        "collections": list(selectors.collections(viewer)),
+        "collections": by_title(viewer),
         "selected": (),
         "owner": access.owns(viewer, found),
     }
