@@ -1,13 +1,12 @@
 """A whole application without a model: passages are found by hashing, answers are quoted by shared words."""
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import pytest
 
 from rag.types import Scores
 from search_app import pipelines
-from tests.search_app.conftest import LIGHT
+from tests.search_app.conftest import LIGHT, InProcess
 from tests.search_app.rights.indexing import Worker
 
 ANSWERING = """
@@ -32,17 +31,15 @@ class Words:
 
 
 @pytest.fixture
-def answering(light: None, settings: object, tmp_path: Path) -> None:
-    """The light pipeline with a generator, twenty candidates a leg, contents in a folder of the test."""
+def answering(light: None, settings: object) -> None:
+    """The light pipeline with a generator, twenty candidates a leg, and no throttle."""
     spec = LIGHT.replace("depth = 100", "depth = 20") + ANSWERING
     (settings.SPEC_DIR / "light.toml").write_text(spec)
-    settings.CONTENT_DIR = tmp_path / "contents"
     settings.API_RATE_KEY = settings.API_RATE_USER = settings.API_RATE_ANONYMOUS = "1000000/minute"
     pipelines.backends().once(("rerank", "onnx", "words"), Words)
 
 
 @pytest.fixture
-def worker(answering: None) -> Iterator[Worker]:
-    writer = pipelines.writer(pipelines.encoder(), wait_s=0.0)
-    yield Worker(writer)
-    writer.close()
+def worker(answering: None, monkeypatch: pytest.MonkeyPatch) -> Worker:
+    monkeypatch.setattr(pipelines, "ParserPool", InProcess)
+    return Worker()
