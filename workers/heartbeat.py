@@ -6,7 +6,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import redis
 from redis.backoff import NoBackoff
@@ -27,11 +27,20 @@ def client(url: str) -> redis.Redis:
 class Heartbeat:
     """Beats in a thread of its own, whether Redis is there or not. `models` are fingerprints."""
 
-    def __init__(self, url: str, kind: str, models: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        url: str,
+        kind: str,
+        models: tuple[str, ...] = (),
+        *,
+        busy_since: Callable[[], float | None] | None = None,
+    ) -> None:
+        """`busy_since` is asked at each beat; without it, `busy` says so."""
         self._redis = client(url)
         self._kind, self._models = kind, models
         self._host, self._pid, self._started = socket.gethostname(), os.getpid(), time.time()
         self._busy_since: float | None = None
+        self._ask_busy = busy_since
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
@@ -77,5 +86,5 @@ class Heartbeat:
             pid=self._pid,
             started=self._started,
             models=self._models,
-            busy_since=self._busy_since,
+            busy_since=self._ask_busy() if self._ask_busy else self._busy_since,
         )

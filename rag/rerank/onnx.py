@@ -3,7 +3,7 @@
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from rag.errors import RerankUnavailable
@@ -71,19 +71,11 @@ class OnnxReranker:
     def score(self, query: str, passages: Sequence[Passage], *, deadline: float) -> Scores:
         return self.score_texts(query, [passage.search_text for passage in passages], deadline=deadline)
 
-    def score_texts(
-        self,
-        query: str,
-        texts: Sequence[str],
-        *,
-        deadline: float,
-        on_score: Callable[[int, float], None] | None = None,
-    ) -> Scores:
+    def score_texts(self, query: str, texts: Sequence[str], *, deadline: float) -> Scores:
         """One logit per text, in the order given; None for all after the last one there was time for.
 
-        No text is begun that would not end in time, as far as can be foreseen. Who must not be late at all
-        notes with `on_score(place, logit)` what there is so far; it is called from several threads.
-        Raises `RerankUnavailable` where there are texts and not one could be scored.
+        No text is begun that would not end in time, as far as can be foreseen. Raises `RerankUnavailable`
+        where there are texts and not one could be scored.
         """
         began = time.monotonic()
         values: list[float | None] = [None] * len(texts)
@@ -92,8 +84,7 @@ class OnnxReranker:
         for start in range(0, len(texts), WINDOW):
             if late.is_set() or time.monotonic() >= deadline:
                 break
-            window = texts[start : start + WINDOW]
-            self._score_window(query, window, start, values, deadline, late, on_score)
+            self._score_window(query, texts[start : start + WINDOW], start, values, deadline, late)
         scored = values.index(None) if None in values else len(values)
         if texts and not scored:
             raise RerankUnavailable("The cross-encoder had no time left to score a single passage.")
@@ -108,7 +99,6 @@ class OnnxReranker:
         values: list[float | None],
         deadline: float,
         late: threading.Event,
-        on_score: Callable[[int, float], None] | None,
     ) -> None:
         pairs = self._tokenizer.encode_batch([(query, plain(text)) for text in texts])
         lengths = [len(pair.ids) for pair in pairs]
@@ -129,8 +119,6 @@ class OnnxReranker:
             self._learn(tokens, time.monotonic() - began)
             for index, logit in zip(batch, logits[:, 0], strict=True):
                 values[start + index] = float(logit)
-                if on_score is not None:
-                    on_score(start + index, float(logit))
 
         try:
             in_parallel(run, len(plan), self._model.threads)

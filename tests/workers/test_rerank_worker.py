@@ -55,10 +55,10 @@ def test_the_scores_are_those_of_the_model_in_this_process(
 
 
 def test_time_that_runs_out_leaves_a_scored_prefix_in_time(reranker: QueuedReranker) -> None:
-    texts = ["many words of a passage that is long " * 40] * 60
+    texts = ["many words of a passage that is long " * 40] * 300
     began = time.monotonic()
-    values = reranker.score_texts(QUERY, texts, deadline=began + 0.5).values
-    assert time.monotonic() - began < 0.6
+    values = reranker.score_texts(QUERY, texts, deadline=began + 2.0).values
+    assert time.monotonic() - began < 2.1
     scored = [value is not None for value in values]
     assert scored == sorted(scored, reverse=True)
     assert scored[0]
