@@ -110,14 +110,15 @@ def upload_file(request: HttpRequest) -> JsonResponse:
 @staff_only
 @require_POST
 def upload_collection(request: HttpRequest) -> JsonResponse:
-    """Make the new collection of the form before its files are sent. Gives its `name` and `title`."""
+    """Make the new collection of the form before its files are sent, and say who will read it."""
     form = _form(request.POST)
     collection = _collection(NEW, form)
     if collection is None:
         fields = {form.add_prefix(name): list(errors) for name, errors in form.errors.items()}
         return JsonResponse({"error": _first(form), "fields": fields}, status=400)
-    readers = readers_of(collection).words
-    return JsonResponse({"name": collection.name, "title": str(collection), "readers": readers}, status=201)
+    readers = readers_of(collection)
+    said = {"name": collection.name, "title": str(collection)}
+    return JsonResponse(said | {"readers": readers.words, "public": readers.public}, status=201)
 
 
 def _keep(collection: Collection, name: str, file: UploadedFile, request: HttpRequest) -> list[Document]:

@@ -59,13 +59,13 @@ def test_fifty_files_one_of_them_damaged(admin: Page, fifty: list[Path], tmp_pat
     new_collection(admin, "Fifty shelves")
     choose(admin, "Choose files", fifty)
     expect(admin.locator("[data-ready]")).to_contain_text("50 files")
-    picture(admin, "upload-chosen")
     admin.get_by_role("button", name="Upload 50 files").click()
     expect(admin.locator("[data-sent]")).to_have_text("50 of 50 files sent", timeout=60 * SECONDS)
     searchable(admin, 49)
     row = admin.locator(".files li", has_text=DAMAGED)
     expect(row.locator(".chip")).to_have_text("failed")
     expect(row.locator(".reason")).to_contain_text("damaged")
+    admin.evaluate("scrollTo(0, 0)")
     picture(admin, "upload")
     row.get_by_role("button", name="Retry").click()
     expect(row.locator(".chip")).not_to_have_text("failed")
@@ -228,7 +228,44 @@ def test_a_server_that_never_answers_is_said_and_the_file_kept_for_later(shaky: 
     searchable(shaky, 1)
 
 
-def test_without_javascript(browser: Browser, application: Application, state: dict, tmp_path: Path) -> None:  # type: ignore[type-arg]
+def test_stop_and_go_on(shaky: Page, tmp_path: Path) -> None:
+    new_collection(shaky, "Halfway")
+    files = [tmp_path / f"half-{number}.md" for number in range(6)]
+    for number, file in enumerate(files):
+        file.write_text(note(800 + number))
+    shaky.route("**/manage/upload/file", lambda route: None)  # nothing arrives, nothing is refused
+    choose(shaky, "Choose files", files)
+    shaky.get_by_role("button", name="Upload 6 files").click()
+    expect(shaky.locator(".files progress")).to_have_count(3)
+    shaky.get_by_role("button", name="Stop").click()
+    expect(shaky.locator("[data-sent]")).to_have_text("0 of 6 files sent")
+    shaky.unroute("**/manage/upload/file")
+    shaky.get_by_role("button", name="Go on with 6 files").click()
+    searchable(shaky, 6)
+
+
+def test_files_are_dropped_on_the_page(admin: Page) -> None:
+    new_collection(admin, "Dropped")
+    carried = admin.evaluate_handle(
+        """text => {
+            const data = new DataTransfer();
+            data.items.add(new File([text], "dropped.md", { type: "text/markdown" }));
+            return data;
+        }""",
+        note(900),
+    )
+    admin.dispatch_event("[data-drop]", "drop", {"dataTransfer": carried})
+    admin.get_by_role("button", name="Upload 1 file").click()
+    searchable(admin, 1)
+
+
+def test_without_javascript(
+    browser: Browser,
+    application: Application,
+    admin: Page,
+    state: dict,  # type: ignore[type-arg]
+    tmp_path: Path,
+) -> None:
     context = browser.new_context(base_url=application.url, java_script_enabled=False, storage_state=state)
     page = context.new_page()
     for number in (1, 2):
@@ -241,6 +278,10 @@ def test_without_javascript(browser: Browser, application: Application, state: d
     expect(page.locator(".notice")).to_have_text("2 documents received into Plain forms.")
     expect(page.locator("tbody tr")).to_have_count(2)
     context.close()
+    admin.goto("/manage/documents?collection=plain-forms")  # where scripts run, the list follows the work
+    expect(admin.locator("tbody .is-searchable")).to_have_count(2, timeout=60 * SECONDS)
+    expect(admin.locator(".states .is-searchable b")).to_have_text("2")
+    expect(admin.get_by_role("link", name="plain-1.md")).to_be_visible()
 
 
 def tab_to(page: Page, words: str) -> None:

@@ -190,7 +190,7 @@
       passedOver = 0;
       showReady();
     });
-    $("stop").addEventListener("click", stop);
+    $("stop").addEventListener("click", () => (stopped ? goOn() : stop()));
     $("retry-all").addEventListener("click", retryAll);
     window.addEventListener("beforeunload", (event) => {
       if (active || (!stopped && next < items.length)) event.preventDefault();
@@ -237,7 +237,11 @@
       const option = select.selectedOptions[0];
       const line = $("who");
       line.hidden = !option.dataset.readers;
-      line.textContent = option.dataset.readers ? `May be read by: ${option.dataset.readers}` : "";
+      line.textContent = `May be read by: ${option.dataset.readers} `;
+      const link = made("a", "", "Change access");
+      link.href = `${form.dataset.collectionsUrl}/${encodeURIComponent(option.value)}/`;
+      line.append(link);
+      line.classList.toggle("warned", "public" in option.dataset);
       showReady();
     }
 
@@ -278,12 +282,11 @@
       stopped = false;
       for (const { file, name } of batch) items.push({ file, name, collection, state: "waiting", tries: 0, sent: 0 });
       $("sending").hidden = false;
-      $("stop").hidden = false;
       $("all-documents").href = `${form.dataset.documentsUrl}?collection=${encodeURIComponent(collection)}`;
       announce(`Sending ${count(batch.length, "file")}.`);
       document.getElementById("sending-title").focus({ preventScroll: true });
       $("sending").scrollIntoView({ block: "nearest" });
-      work();
+      goOn();
     }
 
     async function makeCollection() {
@@ -295,6 +298,7 @@
         const made_ = await ask(form.dataset.collectionUrl, fields);
         const option = new Option(made_.title, made_.name, false, true);
         option.dataset.readers = made_.readers;
+        if (made_.public) option.dataset.public = "";
         select.prepend(option);
         select.value = made_.name;
         who();
@@ -319,10 +323,20 @@
         if (item.state === "waiting") begin(item);
       }
       total();
-      if (!active && (stopped || next >= items.length)) {
-        $("stop").hidden = true;
-        if (items.length) announce(stopped ? "Stopped." : "All files are sent.");
-      }
+      if (active) return;
+      const left = tally("waiting");
+      $("stop").hidden = !left;
+      $("stop").textContent = stopped ? `Go on with ${count(left, "file")}` : "Stop";
+      announce(stopped ? `Stopped, ${count(left, "file")} not sent.` : "All files are sent.");
+    }
+
+    function goOn() {
+      stopped = false;
+      next = items.findIndex((item) => item.state === "waiting");
+      if (next < 0) next = items.length;
+      $("stop").textContent = "Stop";
+      $("stop").hidden = next === items.length;
+      work();
     }
 
     function begin(item) {
@@ -361,22 +375,25 @@
         free(item);
       });
       request.addEventListener("error", () => again(item, "The connection broke."));
-      request.addEventListener("abort", () => {
-        notSent(item, "Stopped.", true);
-        free(item);
-      });
+      request.addEventListener("abort", () => putBack(item));
       request.send(body);
     }
 
     function again(item, sentence) {
-      if (item.tries >= TRIES || stopped) {
+      if (item.tries >= TRIES) {
         notSent(item, `${sentence} It was tried ${item.tries} times.`, true);
         return free(item);
       }
       progress(item, 0);
       item.line.textContent = `${sentence} Trying again…`;
       item.line.hidden = false;
-      setTimeout(() => transfer(item), 700 * 2 ** (item.tries - 1));
+      setTimeout(() => (stopped ? putBack(item) : transfer(item)), 700 * 2 ** (item.tries - 1));
+    }
+
+    function putBack(item) {
+      item.node.remove();
+      Object.assign(item, { state: "waiting", node: null, tries: 0, sent: 0 });
+      free(item);
     }
 
     function free(item) {
@@ -518,6 +535,8 @@
       }
       item.line.hidden = !sentence;
       item.line.textContent = sentence;
+      // What needs somebody stands first; a row that is in use stays where it is.
+      if (changed && sentence && !item.node.contains(document.activeElement)) $("files").prepend(item.node);
     }
 
     function button(item, words, act) {
@@ -569,18 +588,12 @@
       document.getElementById("sending-title").focus({ preventScroll: true }); // the button goes away
       const unsent = chosen.filter((item) => item.state === "not-sent");
       const failed = chosen.filter((item) => item.state === "failed");
-      stopped = false;
       for (const item of unsent) {
         Object.assign(item, { state: "waiting", tries: 0, sent: 0 });
         items.splice(items.indexOf(item), 1);
         items.push(item);
       }
-      next = items.findIndex((item) => item.state === "waiting");
-      if (next < 0) next = items.length;
-      if (unsent.length) {
-        $("stop").hidden = false;
-        work();
-      }
+      if (unsent.length) goOn();
       for (let i = 0; i < failed.length; i += POLLED) {
         const some = failed.slice(i, i + POLLED);
         try {

@@ -172,7 +172,7 @@ def test_a_collection_is_made_before_its_files_are_sent(staff: Client, notes: Co
     told = staff.post("/manage/upload/collection", fields, headers=JSON)
     assert (told.status_code, told.json()) == (
         201,
-        {"name": "harbour-b", "title": "Harbour <b>", "readers": "2 people: 2 by name."},
+        {"name": "harbour-b", "title": "Harbour <b>", "readers": "2 people: 2 by name.", "public": False},
     )
     again = staff.post("/manage/upload/collection", fields, headers=JSON)
     assert again.status_code == 400
