@@ -6,6 +6,7 @@ stream and the models release Python's lock while they compute.
 
 import os
 import threading
+from typing import Any
 
 from gunicorn.glogging import Logger
 
@@ -20,6 +21,20 @@ class SafeLogger(Logger):
         # A server says what it does, a command only what is wrong.
         os.environ.setdefault("SIEVE_LOG_LEVEL", "INFO")
         logs.configure()
+
+    # Each names its caller as the place in the code: there the message stands as it is, not filled in.
+
+    def critical(self, msg: str, *args: Any, **more: Any) -> None:
+        self.error_log.critical(msg, *args, stacklevel=2, **more)
+
+    def error(self, msg: str, *args: Any, **more: Any) -> None:
+        self.error_log.error(msg, *args, stacklevel=2, **more)
+
+    def warning(self, msg: str, *args: Any, **more: Any) -> None:
+        self.error_log.warning(msg, *args, stacklevel=2, **more)
+
+    def exception(self, msg: str, *args: Any, **more: Any) -> None:
+        self.error_log.exception(msg, *args, stacklevel=2, **more)
 
 
 def post_worker_init(worker: object) -> None:

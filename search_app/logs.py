@@ -49,14 +49,19 @@ def config(*, level: str = "", style: str = "") -> dict[str, Any]:
     level = (level or os.environ.get("SIEVE_LOG_LEVEL") or "WARNING").upper()
     formatter = "search_app.logs.PlainFormatter" if style == "plain" else "search_app.logs.JsonFormatter"
     through = {"handlers": [], "propagate": True}  # takes away what a package hung in by itself
-    others = ("django", "django.server", "gunicorn.error", "gunicorn.access", "celery", "axes", "py.warnings")
+    others = dict.fromkeys(
+        ("django", "django.server", "gunicorn.error", "gunicorn.access", "celery", "py.warnings"), "WARNING"
+    )
+    # Their warnings are said already, by the events `request`, `sign_in_failed` and `sign_in_locked`.
+    others |= {"django.request": "ERROR", "axes": "ERROR"}
     return {
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"sieve": {"()": formatter}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "sieve"}},
         "root": {"handlers": ["stderr"], "level": "WARNING"},
-        "loggers": {OWN: {"level": level}} | {name: {**through, "level": "WARNING"} for name in others},
+        "loggers": {OWN: {"level": level}}
+        | {name: {**through, "level": least} for name, least in others.items()},
     }
 
 

@@ -51,6 +51,8 @@ class Observed:
                 user=_signed_in(request),
             )
         response.headers["X-Request-Id"] = number
+        if not response.streaming:  # a stream goes on in this thread, after this
+            logs.request_id.set("")
         return response
 
 

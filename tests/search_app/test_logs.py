@@ -1,6 +1,7 @@
 import io
 import json
 import logging
+import os
 import subprocess
 import sys
 import threading
@@ -131,3 +132,27 @@ def test_each_request_has_a_number_of_its_own() -> None:
         thread.start()
         thread.join()
     assert numbers[0] == numbers[1] != numbers[2] == numbers[3]
+
+
+def test_the_web_server_says_what_is_wrong_and_not_with_what(tmp_path: Path) -> None:
+    code = (
+        "from gunicorn.config import Config; from search_app.gunicorn import SafeLogger\n"
+        "log = SafeLogger(Config())\n"
+        "log.warning('Too many of %s', 'zanzibar')\n"
+        "log.warning('Too many of {}'.format('zanzibar'))\n"
+        "assert not log.access_log_enabled"
+    )
+    script = tmp_path / "serve.py"
+    script.write_text(code)
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    first, second = [json.loads(line) for line in done.stderr.splitlines()]
+    assert (first["logger"], first["message"]) == ("gunicorn.error", "Too many of %s")
+    assert "message" not in second
+    assert "zanzibar" not in done.stderr
