@@ -79,6 +79,8 @@ def main() -> None:
     check_free(port)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # a shell may have had SIGINT ignored
         signal.signal(number, interrupted)
+    if sys.stdout.isatty():  # the parts write to this script and see no terminal
+        os.environ.setdefault("SIEVE_LOG_FORMAT", "plain")
     try:
         with Stack(data_dir(), port, parts=("redis", "rerank", "web")) as stack:
             prepared = subprocess.run(
