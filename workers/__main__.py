@@ -30,6 +30,7 @@ def main() -> None:
         raise SystemExit(
             "SIEVE_QUEUE is empty: say where the queue is, as in SIEVE_QUEUE=redis://localhost:6379/0"
         )
+    os.environ.setdefault("SIEVE_LOG_LEVEL", "INFO")  # as the web server: it says what it does
     logs.configure()
     setup_logging.connect(_ours)
     warnings.simplefilter("ignore", SecurityWarning)  # on root: messages are JSON, nothing in them is run
