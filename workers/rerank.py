@@ -37,8 +37,8 @@ MODELS: tuple[str, ...] = tuple(
     (os.environ.get("SIEVE_RERANK_MODELS") or "ms-marco-MiniLM-L-12-v2-int8").replace(",", " ").split()
 )
 """The cross-encoders that this worker holds, by their names in the model store."""
-MARGIN_S = 0.012
-"""Kept of a job's time for the way back."""
+MARGIN_S, MARGIN = 0.012, 0.03
+"""Kept of a job's time for the way back: so many seconds, or this part of it if that is more."""
 
 
 class Rerankers:
@@ -69,7 +69,7 @@ class Rerankers:
             sentence = "The rerank worker came to it too late."
             self._reply(job, Refused(id=job.id, code="too_late", sentence=sentence))
         else:
-            self.sharing.submit(job, reranker, seconds=left - MARGIN_S)
+            self.sharing.submit(job, reranker, seconds=left - max(MARGIN_S, MARGIN * left))
 
 
 def to_list(replies: redis.Redis) -> Callable[[Job, Reply], None]:

@@ -58,7 +58,7 @@ def test_time_that_runs_out_leaves_a_scored_prefix_in_time(reranker: QueuedReran
     texts = ["many words of a passage that is long " * 40] * 300
     began = time.monotonic()
     values = reranker.score_texts(QUERY, texts, deadline=began + 2.0).values
-    assert time.monotonic() - began < 2.1
+    assert time.monotonic() - began < 2.2
     scored = [value is not None for value in values]
     assert scored == sorted(scored, reverse=True)
     assert scored[0]
