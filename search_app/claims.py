@@ -18,6 +18,9 @@ from search_app.models import Document, DocumentVersion
 
 State = Document.State
 
+AT_ONCE = 500
+"""Rows named in one query."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
@@ -54,7 +57,7 @@ def lapse(now: datetime | None = None, *, everything: bool = False) -> int:
     the lock of an index with one writer.
     """
     rows = Document.objects.filter(Q(state=State.WORKING) if everything else _lapsed(now or timezone.now()))
-    return rows.update(state=State.QUEUED, lease_until=None)
+    return change(rows, state=State.QUEUED, lease_until=None)
 
 
 def claim(
@@ -133,6 +136,15 @@ def fail_attempt(claims: Sequence[Claim], reason: str) -> set[int]:
         return refuse(last, reason)
 
 
+def change(rows: QuerySet[Document], **values: object) -> int:
+    """Update these rows, locked in the order of their ids, which is that of all locks; returns how many."""
+    with transaction.atomic():
+        numbers = list(rows.order_by("pk").select_for_update().values_list("pk", flat=True))
+        for first in range(0, len(numbers), AT_ONCE):
+            Document.objects.filter(pk__in=numbers[first : first + AT_ONCE]).update(**values)
+    return len(numbers)
+
+
 def _end(claims: Sequence[Claim], **values: object) -> set[int]:
     with transaction.atomic():
         documents = held(claims)
@@ -153,7 +165,7 @@ def _give_up() -> None:
         f"Its worker stopped {times} while it was at this document. Retry it, or look into the worker's log."
     )
     spent = Document.objects.filter(state=State.QUEUED, attempts__gte=settings.INGEST_ATTEMPTS)
-    spent.update(state=State.FAILED, reason=reason, lease_until=None, updated=timezone.now())
+    change(spent, state=State.FAILED, reason=reason, lease_until=None, updated=timezone.now())
 
 
 def _claims(chosen: Sequence[int]) -> list[Claim]:

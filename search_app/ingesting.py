@@ -140,7 +140,7 @@ class _Run:
         if self.parts.sweep:
             absent, self.report.swept = removals.sweep(self.parts.reader, self.parts.writer)
             lost = Document.objects.filter(pk__in=absent, state=Document.State.SEARCHABLE)
-            lost.exclude(content_hash="").update(state=Document.State.QUEUED, attempts=0)
+            claims.change(lost.exclude(content_hash=""), state=Document.State.QUEUED, attempts=0)
         self._set_languages()
 
     def _claim(self) -> bool:
