@@ -52,14 +52,16 @@ class OpenedDocument:
 
 def document(viewer: Viewer, document_id: int, version: int | None = None) -> OpenedDocument | None:
     """The current version of a document, when the viewer may read it and there is one."""
-    row = (
-        Document.objects.select_related("collection")
-        .filter(pk=document_id, version__gt=0, collection__in=access.readable(viewer))
+    # One query: a version that is replaced meanwhile goes with its text.
+    current = (
+        DocumentVersion.objects.select_related("document__collection")
+        .filter(document__pk=document_id, version=F("document__version"))
+        .filter(document__collection__in=access.readable(viewer))
         .first()
     )
-    if row is None:
+    if current is None:
         return None
-    current = DocumentVersion.objects.get(document=row, version=row.version)
+    row = current.document
     return OpenedDocument(row, current, version is not None and version != row.version)
 
 
