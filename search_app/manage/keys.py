@@ -8,7 +8,7 @@ from django.contrib import messages
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -141,7 +141,8 @@ def _page(request: HttpRequest, rows: QuerySet[ApiKey], template: str, *, for_ot
             error = str(problem)
         else:
             form = KeyForm(None, request=request, for_others=for_others)
-    listed = rows.select_related("user").prefetch_related("collections").order_by("-created")
+    named = Prefetch("collections", readable(viewer_of(request)))  # others are not told by name
+    listed = rows.select_related("user").prefetch_related(named).order_by("-created")
     context = {
         "form": form,
         "made": made,

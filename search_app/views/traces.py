@@ -2,6 +2,7 @@
 
 import uuid
 
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
@@ -54,17 +55,22 @@ def trace(request: HttpRequest, trace_id: uuid.UUID) -> HttpResponse:
     found = _found(viewer, trace_id)
     record = found.record
     said = Feedback.objects.select_related("user").filter(trace=record).order_by("created")
+    told = viewer.is_staff or owns(viewer, record)  # who has only the link is not told who asked
     context = trace_context(
         found.trace,
         created=record.created,
-        username=record.user.get_username() if record.user else "",
+        username=_name(record.user) if told else "",
         trace_id=record.pk,
         gone=found.gone,
-        as_username=record.as_user.get_username() if record.as_user else "",
+        as_username=_name(record.as_user) if told else "",
         feedback=list(said if viewer.is_staff else said.filter(who=viewer.who)),
         others=[row for row in queries.others_of(record) if viewer.is_staff or owns(viewer, row)],
     )
     return render(request, "trace/page.html", context)
+
+
+def _name(user: AbstractBaseUser | None) -> str:
+    return user.get_username() if user else ""
 
 
 @require_safe
