@@ -20,6 +20,7 @@ KEYS = ("search", "read", "write", "metrics", "chief", "other", "expired", "revo
 """Who comes with a key. The first four are keys of `owner` with one scope; the others have all scopes:
 `chief` is of `staff`, `other` is cut to the public collection, and the user of `inactive` is."""
 KINDS = SESSIONS + KEYS
+BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 TRUSTED = frozenset({"reader", "group", "owner", "staff", "super", "search", "read", "chief"})
 """Who may see the private words. A key for metrics sees nothing but numbers."""
@@ -56,7 +57,7 @@ class Scene:
         if kind in self.keys:
             client.defaults["HTTP_AUTHORIZATION"] = f"Bearer {self.keys[kind]}"
         elif kind != "anon":
-            client.force_login(self.users[kind], backend="django.contrib.auth.backends.ModelBackend")
+            client.force_login(self.users[kind], backend=BACKEND)
         return client
 
 

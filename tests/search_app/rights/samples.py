@@ -35,8 +35,8 @@ FORMS: dict[str, Callable[[Scene], dict[str, Any]]] = {
     "/manage/documents/change": lambda scene: {"action": "delete", "document": scene.document.pk, "sure": 1},
     "/manage/pipelines/of/<slug:name>/activate": lambda _: {"version": "file"},
     "/manage/search-as": lambda _: {"user": "reader", "q": "Will the ferry company be sold"},
-    "/manage/upload": lambda _: {"collection": "cmboard", "files": _file()},
-    "/manage/upload/file": lambda _: {"collection": "cmboard", "file": _file()},
+    "/manage/upload": lambda _: {"collection": "cmboard", "files": a_file()},
+    "/manage/upload/file": lambda _: {"collection": "cmboard", "file": a_file()},
     "/manage/upload/collection": lambda _: {"new-name": "fresh", "new-language": "en"},
 }
 """Route → the form that is posted there; elsewhere an empty one."""
@@ -46,13 +46,13 @@ BODIES: dict[tuple[str, str], Callable[[Scene], dict[str, Any]]] = {
     ("/api/v1/answers", "POST"): lambda _: {"question": "Will the ferry company be sold"},
     ("/api/v1/collections", "POST"): lambda _: {"name": "fresh"},
     ("/api/v1/collections/<slug:name>", "PATCH"): lambda _: {"title": "Changed", "public": True},
-    ("/api/v1/documents", "POST"): lambda _: {"collection": "cmboard", "file": _file()},
+    ("/api/v1/documents", "POST"): lambda _: {"collection": "cmboard", "file": a_file()},
     ("/api/v1/feedback", "POST"): lambda scene: {"trace": str(scene.trace.pk), "liked": True},
 }
 """Route and method → the JSON that is sent there, or a form with files."""
 
 
-def _file() -> BytesIO:
+def a_file() -> BytesIO:
     file = BytesIO(b"A new file.")
     file.name = "new.txt"
     return file
