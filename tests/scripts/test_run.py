@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -59,6 +60,10 @@ class Run:
         except OSError:
             return False
 
+    def family(self) -> list[psutil.Process]:
+        """All parts, with what they have started."""
+        return psutil.Process(self.process.pid).children(recursive=True)
+
     def gone(self) -> bool:
         """True when within some seconds nobody listens any more."""
         for _ in range(100):
@@ -89,16 +94,23 @@ def test_a_first_start_answers_a_question_and_ctrl_c_ends_all(run: Run) -> None:
     assert f"Open http://127.0.0.1:{run.port}/" in said
     assert "password" in said
     assert run.answers()
+    family = run.family()
+    said_by = " ".join(" ".join(process.cmdline()) for process in family)
+    for part in ("redis-server", "workers rerank", "workers ingest", "gunicorn"):
+        assert part in said_by
     os.killpg(run.process.pid, signal.SIGINT)
     assert run.process.wait(20) in (0, 130)
     assert run.gone()
+    assert psutil.wait_procs(family, timeout=0)[1] == []
     assert "Traceback" not in "\n".join(run.lines)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="asks the kernel to end the server with its parent")
-def test_a_second_start_has_no_new_admin_and_kill_9_leaves_no_server(run: Run) -> None:
+@pytest.mark.skipif(sys.platform != "linux", reason="asks the kernel to end the parts with their parent")
+def test_a_second_start_has_no_new_admin_and_kill_9_leaves_nothing(run: Run) -> None:
     said = run.wait_until_ready()
     assert "password" not in said
+    family = run.family()
     run.process.kill()
     run.process.wait(10)
     assert run.gone()
+    assert psutil.wait_procs(family, timeout=10)[1] == []
