@@ -60,6 +60,7 @@ class DocumentAdmin(ReadOnly):
     list_filter = ("state", "format", "collection")
     list_select_related = ("collection",)
     search_fields = ("name", "reason")
+    list_per_page = 50
     readonly_fields = ("opened",)
     actions = ("try_again", "index_again")
 

@@ -482,7 +482,7 @@
       node.append(item.label, made("span", "size num", item.file ? size(item.file.size) : ""), item.place, item.acts, item.line);
       item.node = node;
       if (after && after !== node) after.after(node);
-      else $("files").prepend(node);
+      else $("files").insertBefore(node, $("files").querySelector("li:not(.trouble)"));
       fold();
     }
 
@@ -535,6 +535,7 @@
       }
       item.line.hidden = !sentence;
       item.line.textContent = sentence;
+      item.node.classList.toggle("trouble", !!sentence);
       // What needs somebody stands first; a row that is in use stays where it is.
       if (changed && sentence && !item.node.contains(document.activeElement)) $("files").prepend(item.node);
     }
