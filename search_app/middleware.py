@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from search_app import logs, metrics
 from search_app.events import event
@@ -109,10 +109,9 @@ class BoundedBody:
 
 def _refusal(request: HttpRequest, sentence: str) -> HttpResponse:
     if request.path.startswith(API):
-        problem = {"type": "about:blank", "title": "Too large", "status": 413, "code": "too_large"}
-        return JsonResponse(
-            problem | {"detail": sentence}, status=413, content_type="application/problem+json"
-        )
+        from search_app.api.problems import Problem  # the pages do not need the API's framework
+
+        return Problem("too_large", sentence).response()
     return HttpResponse(f"{sentence}\n", status=413, content_type="text/plain; charset=utf-8")
 
 

@@ -136,7 +136,9 @@ def _keep_texts(passages: Iterable[Passage]) -> None:
     PassageText.objects.bulk_create(
         [
             PassageText(document_id=number, sha256=sha256, text=text, used=day)
-            for (number, sha256), text in texts.items()
+            for (number, sha256), text in sorted(
+                texts.items()
+            )  # one order, so that two cannot lock each other
             if number in existing and (number, sha256) not in known
         ],
         update_conflicts=True,

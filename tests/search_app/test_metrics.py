@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import OperationalError
 from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -154,3 +155,16 @@ def test_several_processes_tell_their_numbers_together(tmp_path: Path) -> None:
         found = read(json.loads(done.stdout))
         labels = (("method", "GET"), ("route", "home"), ("status", "200"))
         assert found["sieve_http_requests_total", labels] == expected
+
+
+def test_alive_means_that_the_database_answers(
+    db: None, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert client.get("/healthz").content == b"ok\n"
+
+    def broken(_: object) -> None:
+        raise OperationalError("no such host db.internal")
+
+    monkeypatch.setattr("search_app.views.health.connection", type("Away", (), {"cursor": broken})())
+    answer = client.get("/healthz")
+    assert (answer.status_code, b"internal" in answer.content) == (503, False)
