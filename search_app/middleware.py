@@ -24,8 +24,11 @@ PERMISSIONS = ", ".join(
 
 
 def route_of(request: HttpRequest) -> str:
-    """The name of the route that took the request; `none` where none did."""
-    return getattr(request.resolver_match, "view_name", None) or "none"
+    """The name of the route that took the request; `none` where none did, `unnamed` where it has none."""
+    match = request.resolver_match
+    if match is None:
+        return "none"
+    return match.view_name if match.url_name else "unnamed"
 
 
 class Observed:

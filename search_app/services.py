@@ -114,8 +114,8 @@ def record_trace(
 TEXT_NOTED = timedelta(days=7)
 """A kept text is noted as used only so often: most questions then write none."""
 _noted: dict[tuple[int, str], date] = {}
-"""Texts that this process knows to be kept, and the day it saw that; few enough to fit into 20 MB."""
-_NOTED_MOST = 100_000
+"""Texts that this process knows to be kept, and the day it saw that; few enough for 12 MB."""
+_NOTED_MOST = 50_000
 
 
 def _keep_texts(passages: Iterable[Passage]) -> None:

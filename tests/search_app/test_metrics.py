@@ -82,6 +82,7 @@ def test_requests_are_counted_by_route_and_never_by_address(light: None, client:
     before = scrape()
     client.get("/documents/987654321")
     client.get("/zanzibar-unknown")
+    client.get("/favicon.ico")
     client.generic("ZANZIBAR", "/healthz")
     after = metrics.text(()).decode()
     found = grown(before, read(after))
@@ -89,6 +90,8 @@ def test_requests_are_counted_by_route_and_never_by_address(light: None, client:
         found["sieve_http_requests_total", (("method", "GET"), ("route", "document"), ("status", "404"))] == 1
     )
     assert found["sieve_http_requests_total", (("method", "GET"), ("route", "none"), ("status", "404"))] == 1
+    icon = (("method", "GET"), ("route", "unnamed"), ("status", "302"))
+    assert found["sieve_http_requests_total", icon] == 1
     other = (("method", "other"), ("route", "healthz"), ("status", "405"))
     assert found["sieve_http_requests_total", other] == 1
     assert "987654321" not in after
