@@ -89,7 +89,7 @@ def main() -> None:
             if prepared.returncode:
                 raise SystemExit(prepared.returncode)
             stack.start("ingest")  # only now: the commands before needed the index's one writer
-            stack.wait_until_ready()
+            stack.wait_until_ready("redis", "rerank", "web")  # nobody needs to wait for the other one
             say("\n" + summary(port, began))
             stack.wait()
     except StackError as error:

@@ -169,10 +169,10 @@ class Stack:
 
     # --- Ready ----------------------------------------------------------------------------------------------
 
-    def wait_until_ready(self, timeout_s: float = 60.0) -> None:
-        """Until every started part does its work. Raises `StackError`."""
+    def wait_until_ready(self, *names: str, timeout_s: float = 120.0) -> None:
+        """Until the named parts, or all that were started, do their work. Raises `StackError`."""
         deadline = time.monotonic() + timeout_s
-        while missing := [name for name in PARTS if name in self._wanted and not self.ready(name)]:
+        while missing := [name for name in names or PARTS if name in self._wanted and not self.ready(name)]:
             for name in missing:
                 if name in self._parts and self._parts[name].failures >= GIVE_UP:
                     raise StackError(f"The part {name!r} ends again and again; its reason stands above.")

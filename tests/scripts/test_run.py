@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-READY_S = 120
+READY_S = 300
 
 pytestmark = [pytest.mark.models, pytest.mark.slow]
 
