@@ -15,6 +15,7 @@ from django.core.checks import CheckMessage, Error, Warning, register
 from rag import spec as specs
 from rag.errors import SpecError
 from search_app import gunicorn as server
+from search_app.api import rates
 
 TAG = "sieve"
 BOOT_FAILED = 4
@@ -23,7 +24,7 @@ BOOT_FAILED = 4
 
 @register(TAG)
 def check(**_: Any) -> list[CheckMessage]:
-    return [*_specs(), *_limits(), *_doors()]
+    return [*_specs(), *_limits(), *_rates(), *_doors()]
 
 
 def refuse_to_start() -> None:
@@ -69,6 +70,14 @@ def _limits() -> Iterator[CheckMessage]:
         )
     if settings.TRACE_DAYS < 0:
         yield Error("SIEVE_TRACE_DAYS must not be negative. 0 keeps traces for ever.", id="sieve.E003")
+
+
+def _rates() -> Iterator[CheckMessage]:
+    for name in ("API_RATE_KEY", "API_RATE_USER", "API_RATE_ANONYMOUS"):
+        try:
+            rates.parse(getattr(settings, name))
+        except ValueError as error:
+            yield Error(f"SIEVE_{name}: {error}", id="sieve.E005")
 
 
 def _doors() -> Iterator[CheckMessage]:

@@ -52,6 +52,8 @@ class Api(APIView):
         if (request.method or "") not in self.allowed_methods:
             raise MethodNotAllowed(request.method or "")
         refuse_larger(request.META, self.most_bytes)
+        if "\0" in "".join(request.query_params.values()):
+            raise Problem("malformed", "A parameter holds the character NUL.")
         super().initial(request, *args, **kwargs)
 
     def perform_authentication(self, request: Request) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from rest_framework.exceptions import NotFound
-from rest_framework.pagination import CursorPagination
+from rest_framework.pagination import Cursor, CursorPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -40,6 +40,12 @@ class Pages(CursorPagination):
         except (NotFound, ValueError, ValidationError) as error:  # a cursor that was never given out
             detail = "This cursor was never given out. Begin without one."
             raise Problem("not_found", detail) from error
+
+    def decode_cursor(self, request: Request) -> Cursor | None:
+        cursor = super().decode_cursor(request)
+        if cursor is not None and "\0" in (cursor.position or ""):  # PostgreSQL has no word for it
+            raise NotFound
+        return cursor
 
     def get_paginated_response(self, data: Any) -> Response:
         return Response({"results": data, "next": self.get_next_link()})

@@ -4,7 +4,6 @@ Each web process counts for itself.
 """
 
 import ipaddress
-import re
 import time
 from dataclasses import dataclass
 
@@ -13,9 +12,8 @@ from django.core.cache import caches
 from rest_framework.request import Request
 
 from search_app.api.problems import Problem
+from search_app.api.rates import parse
 from search_app.models import ApiKey
-
-SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +30,6 @@ class Rate:
             "RateLimit-Remaining": str(max(0, self.left)),
             "RateLimit-Reset": str(self.reset_s),
         }
-
-
-def parse(rate: str) -> tuple[int, int]:
-    """`60/minute` as (60, 60 s). Raises `ValueError` naming what is possible."""
-    match = re.fullmatch(r"\s*(\d+)\s*/\s*(second|minute|hour|day)s?\s*", rate)
-    if match is None or int(match[1]) < 1:
-        raise ValueError(f"{rate!r} is no rate. Write it like 60/minute; units: {', '.join(SECONDS)}.")
-    return int(match[1]), SECONDS[match[2]]
 
 
 def count(request: Request) -> Rate:

@@ -136,7 +136,7 @@ def test_the_list_is_filtered_and_paged(notes: Collection, staff: ApiClient) -> 
     assert staff.get(DOCUMENTS, {"state": "failed"}).json()["results"] == []
     for wrong in ({"state": "lost"}, {"format": "a/b"}, {"format": ""}):
         assert staff.get(DOCUMENTS, wrong).status_code == 400
-    assert staff.get(DOCUMENTS, {"collection": "x\0y"}).status_code == 404
+    assert staff.get(DOCUMENTS, {"collection": "x\0y"}).status_code == 400
 
 
 # --- Idempotency -----------------------------------------------------------------------------------------

@@ -10,8 +10,8 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from search_app import keys
-from search_app.api import throttling
+from search_app import checks, keys
+from search_app.api import rates, throttling
 from search_app.models import ApiKey, Collection
 from tests.search_app.api.conftest import ApiClient
 
@@ -149,7 +149,13 @@ def test_the_address_is_the_proxys_word_only_behind_one(nobody: ApiClient, setti
 @pytest.mark.parametrize("rate", ["", "5", "5/week", "0/minute", "-1/hour", "many/day"])
 def test_a_rate_that_is_none_is_refused(rate: str) -> None:
     with pytest.raises(ValueError, match="no rate"):
-        throttling.parse(rate)
+        rates.parse(rate)
+
+
+def test_a_wrong_rate_stops_the_start_with_a_sentence(settings: Any) -> None:
+    settings.API_RATE_USER = "many"
+    (error,) = checks._rates()
+    assert "SIEVE_API_RATE_USER" in error.msg and "60/minute" in error.msg
 
 
 # --- Errors ----------------------------------------------------------------------------------------------
