@@ -12,7 +12,7 @@ from datetime import datetime
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_slug
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Count, Max
 
 from rag import backends
@@ -174,19 +174,21 @@ def save(name: str, spec: PipelineSpec, *, note: str = "", author: int | None = 
             "A pipeline's name has letters, digits, hyphens and underscores, at most 100 of them."
         ) from error
     check(name, spec)
-    with transaction.atomic():
-        rows = PipelineVersion.objects.select_for_update().filter(name=name)
-        newest = rows.order_by("-version").first()
-        if newest and newest.fingerprint == spec.fingerprint:
-            raise SpecError(f"Nothing differs from version {newest.version}: no version was made.")
-        return PipelineVersion.objects.create(
-            name=name,
-            version=newest.version + 1 if newest else 1,
-            spec=spec.as_dict(),
-            fingerprint=spec.fingerprint,
-            note=note[:200],
-            author_id=author,
-        )
+    newest = PipelineVersion.objects.filter(name=name).order_by("-version").first()
+    if newest and newest.fingerprint == spec.fingerprint:
+        raise SpecError(f"Nothing differs from version {newest.version}: no version was made.")
+    try:
+        with transaction.atomic():
+            return PipelineVersion.objects.create(
+                name=name,
+                version=newest.version + 1 if newest else 1,
+                spec=spec.as_dict(),
+                fingerprint=spec.fingerprint,
+                note=note[:200],
+                author_id=author,
+            )
+    except IntegrityError as error:
+        raise SpecError("Somebody saved a version at the same moment. Look at it, and save again.") from error
 
 
 def activate(version: PipelineVersion) -> list[str]:
@@ -196,7 +198,8 @@ def activate(version: PipelineVersion) -> list[str]:
     """
     followed = check(version.name, specs.from_mapping(version.spec))
     with transaction.atomic():
-        rows = PipelineVersion.objects.select_for_update().filter(name=version.name)
+        rows = PipelineVersion.objects.filter(name=version.name)
+        list(rows.select_for_update())  # whoever else is at it waits here
         rows.filter(active=True).exclude(pk=version.pk).update(active=False)
         rows.filter(pk=version.pk).update(active=True)
     return followed

@@ -158,3 +158,16 @@ def test_who_saved_it_and_why_is_kept(light: None) -> None:
     saved = pipeline_versions.save("light", with_depth(50), note="n" * 300, author=dana.pk)
     assert (saved.author, len(saved.note), saved.fingerprint) == (dana, 200, with_depth(50).fingerprint)
     assert specs.from_mapping(PipelineVersion.objects.get().spec) == with_depth(50)
+
+
+def test_two_who_save_at_once_make_one_version(light: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = PipelineVersion.objects.create
+
+    def second(**fields: object) -> PipelineVersion:
+        monkeypatch.setattr(PipelineVersion.objects, "create", real)
+        real(**fields | {"fingerprint": "of the other one"})
+        return real(**fields)
+
+    monkeypatch.setattr(PipelineVersion.objects, "create", second)
+    with pytest.raises(SpecError, match="at the same moment"):
+        pipeline_versions.save("light", with_depth(50))
