@@ -141,7 +141,7 @@ class _Run:
             absent, self.report.swept = removals.sweep(self.parts.reader, self.parts.writer)
             lost = Document.objects.filter(pk__in=absent, state=Document.State.SEARCHABLE)
             claims.change(lost.exclude(content_hash=""), state=Document.State.QUEUED, attempts=0)
-        self._set_languages()
+        self._follow()
 
     def _claim(self) -> bool:
         """Claim more when the hand runs low; False when it is empty and stays so."""
@@ -156,15 +156,15 @@ class _Run:
         new = claims.claim(CLAIMED_AHEAD, collections=self.collections, alone=not self.hand)
         self.all_claimed = len(new) < CLAIMED_AHEAD
         self.hand |= {claim.document: claim for claim in new}
-        if not self.languages.keys() >= {claim.collection for claim in new}:
-            self._set_languages()
+        self._follow()
         for claim in new:
             if not self._is_made(claim):
                 self.feed.put(claim)
-        removals.perform(self.parts.writer)
         return bool(self.hand or new)
 
-    def _set_languages(self) -> None:
+    def _follow(self) -> None:
+        """Take out what was deleted; then languages: a collection made anew may have another than before."""
+        removals.perform(self.parts.writer)
         self.languages = selectors.languages()
         self.parts.writer.set_languages(self.languages)
 

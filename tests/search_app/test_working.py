@@ -82,7 +82,7 @@ def test_what_is_put_is_found_by_a_worker_that_nobody_told(notes: Collection) ->
 
 
 def test_there_is_more_to_do_until_nothing_is(notes: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
-    for n in range(70):
+    for n in range(5):
         put(notes, f"{n}.txt", f"number {n}")
     monkeypatch.setattr(worker, "ROUND_S", 0.0)  # claims nothing: it comes too late for everything
     assert worker.work() is True
@@ -372,7 +372,7 @@ def test_a_file_that_is_gone_from_the_store_says_so(notes: Collection) -> None:
 
 
 def test_a_worker_that_is_told_to_stop_ends_and_loses_nothing(notes: Collection) -> None:
-    for n in range(60):
+    for n in range(25):
         put(notes, f"{n}.txt", f"granite {n}")
     begun = 0
 
@@ -385,7 +385,7 @@ def test_a_worker_that_is_told_to_stop_ends_and_loses_nothing(notes: Collection)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(pipelines, "ParserPool", lambda: InProcess(parse))
         assert worker.work() is False
-    assert begun < 60
+    assert begun < 25
     states = set(Document.objects.values_list("state", "attempts"))
     assert states == {("searchable", 1), ("queued", 0)}
     work()
