@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from rag.models import CATALOGUE
-from search_app import health, queries
+from search_app import health, queries, verified
 from search_app.manage.staff import staff_only
 from search_app.models import TraceRecord
 from search_app.pages.hour_chart import Dot, draw
@@ -68,6 +68,7 @@ def part_context(part: health.Part) -> dict[str, Any]:
             ]
         case "index":
             details["size"] = megabytes(size_of(settings.INDEX_DIR))
+            details["verified"] = verified.last()
         case "queue":
             for row in details.get("queues", []):
                 row["oldest"] = "–" if row["oldest_s"] is None else duration(row["oldest_s"])

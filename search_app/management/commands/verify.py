@@ -4,7 +4,7 @@ from typing import Any
 from django.conf import settings
 
 from rag.index import embedded
-from search_app import consistency, pipelines
+from search_app import consistency, pipelines, verified
 from search_app.management.base import SieveCommand
 
 
@@ -22,6 +22,7 @@ class Command(SieveCommand):
         if not problems:
             problems += consistency.differences(pipelines.reader(encoder).documents())
         problems += consistency.lost_files()
+        verified.keep(problems)
         for sentence in (*problems, *report.notes, *consistency.notes(pipelines.recipe())):
             self.say(sentence)
         self.say(f"{report.documents} documents, {report.passages} passages, {len(problems)} problems.")
