@@ -257,6 +257,15 @@ class IndexContract:
         assert reader.token_codes(["d:2:0"]) == (None,)
         writer.close()
 
+    def test_many_deletions_are_one_change(self, place: Place) -> None:
+        writer = place.writer()
+        versions = [document("d", "alpha", version=v) for v in (1, 2)]
+        writer.write([*versions, document("e", "alpha"), document("f", "alpha")])
+        writer.delete_many([("d", 1), ("e", None), ("never written", None), ("f", 7)])
+        writer.delete_many([])
+        assert place.reader().documents().keys() == {("d", 2), ("f", 1)}
+        writer.close()
+
     def test_deleted_passages_take_no_place(self, place: Place) -> None:
         writer, reader = place.writer(), place.reader()
         writer.write(document(f"d{i:03}", "alpha", vectors=unit(1)) for i in range(130))
