@@ -16,7 +16,7 @@ from search_app.access import Viewer
 from search_app.models import Conversation, Document, Feedback, TraceRecord
 
 TITLE_LENGTH = 200
-EARLIER = 20
+EARLIER = 5
 """Turns shown above a new question."""
 
 

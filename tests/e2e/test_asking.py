@@ -51,7 +51,6 @@ def test_what_was_found_comes_first_then_the_same_reranked_then_the_answer(page:
     ask(page, ON_HARBOUR)
     seen = page.evaluate("window.seen")
     assert seen[0] == "found" and seen[-1] == "done"
-    picture(page, "asking")
 
 
 def test_a_filter_by_collection_is_kept(dana: Page) -> None:
@@ -135,6 +134,7 @@ def test_a_conversation_from_its_first_question_to_its_deletion(page: Page) -> N
     page.get_by_role("link", name="History").click()
     expect(page.locator(".conversations li")).to_have_count(1)
     expect(page.locator(".conversations li")).to_contain_text("2 questions")
+    page.set_viewport_size({"width": 1280, "height": 420})
     picture(page, "history")
     page.get_by_role("searchbox").fill("lighthouse")
     page.keyboard.press("Enter")
@@ -237,7 +237,7 @@ def test_the_keys_of_the_answer_page(page: Page) -> None:
     expect(question).to_be_focused()
     page.keyboard.type("j/k")
     expect(question).to_have_value("j/k")
-    page.get_by_role("checkbox", name="single keys").uncheck()
+    page.get_by_role("checkbox", name="shortcuts").uncheck()
     page.locator("body").press("/")
     expect(question).not_to_be_focused()
 

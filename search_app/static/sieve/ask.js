@@ -55,7 +55,8 @@
       stop("Stopped.");
     });
     document.addEventListener("keydown", (event) => {
-      if (event.key === "Escape" && !over && !event.defaultPrevented) stop("Stopped.");
+      const typing = event.target.closest?.("input, textarea, details[open]");
+      if (event.key === "Escape" && !over && !typing) stop("Stopped.");
     });
     window.addEventListener("pagehide", end);
     window.addEventListener("pageshow", (event) => {

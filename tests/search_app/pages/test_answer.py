@@ -109,6 +109,16 @@ def test_a_card_shows_its_cited_words_and_where_it_stood() -> None:
     assert ranks_line(trace, known.id).endswith("→ final 1")
 
 
+def test_a_card_says_what_reranking_moved_up() -> None:
+    trace = build()
+    fused, final = trace.ranking("fused").ranks(), trace.ranking("final").ranks()  # type: ignore[union-attr]
+    for card in cards(trace):
+        moved = fused[card.passage_id] - final[card.passage_id]
+        assert card.rose == (moved if moved > 0 else None)
+    assert any(card.rose for card in cards(trace))
+    assert not any(card.rose for card in cards(build(without=("late", "reranked", "final"))))
+
+
 def test_a_card_does_not_repeat_its_heading() -> None:
     found = passage(1, "Title heading\n\nThe words below.", title="Title", headings=("Title heading",))
     trace = replace(

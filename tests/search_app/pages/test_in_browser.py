@@ -88,6 +88,23 @@ def test_a_streamed_answer_ends_as_the_stored_one(site: Site) -> None:
     assert site.complaints == []
 
 
+def found(trace: Trace) -> str:
+    return event(
+        "found", render_to_string("search/_passages.html", answer_context(trace) | {"provisional": True})
+    )
+
+
+def test_what_was_found_is_said_to_be_provisional_until_it_is_reranked(site: Site) -> None:
+    passages = event("passages", render_to_string("search/_passages.html", answer_context(TRACE)))
+    page = site.open(render_to_string("search/ask.html", ASKED), **stream(found(TRACE), passages))
+    page.wait_for_selector(".degraded")
+    assert page.locator(".provisional").count() == 0
+    page = site.open(render_to_string("search/ask.html", ASKED), **stream(found(TRACE)))
+    page.wait_for_selector(".degraded")
+    assert "What was found stays here" in page.inner_text(".degraded")
+    assert "not reranked" in page.inner_text(".cards h2") and "yet" not in page.inner_text(".cards h2")
+
+
 def test_a_stream_that_breaks_keeps_the_text_and_the_passages(site: Site) -> None:
     frames = stream(
         event("passages", render_to_string("search/_passages.html", answer_context(TRACE))),
@@ -136,8 +153,8 @@ def test_lines_and_rows_light_each_other_and_the_keyboard_reaches_both(site: Sit
 
 def test_pointing_at_a_grey_line_reads_it(site: Site) -> None:
     page = site.open(trace_page(TRACE))
-    page.locator(".rank-chart").scroll_into_view_if_needed()
-    box = page.locator(".rank-chart").bounding_box()
+    page.locator(".rank-chart").first.scroll_into_view_if_needed()
+    box = page.locator(".rank-chart").first.bounding_box()
     page.mouse.move(box["x"] + box["width"] * 0.3, box["y"] + box["height"] * 0.75)
     assert page.locator(".way.rest.hot").count() == 1
     page.mouse.move(2, 2)
