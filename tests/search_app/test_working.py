@@ -1,6 +1,7 @@
 """Runs of the worker: each document ends searchable or failed with a reason, whatever comes between."""
 
 import errno
+import random
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -420,3 +421,55 @@ def test_passages_are_those_of_the_fence(notes: Collection) -> None:
     assert version.version == document.version == document.fence == 3
     assert version.content_hash == document.content_hash
     assert [p.version for p in selectors.passages(document, version)] == [3]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_whatever_is_changed_while_a_worker_works_the_last_word_counts(notes: Collection) -> None:
+    rng = random.Random(7)
+    names = [f"{n}.txt" for n in range(8)]
+    expected: dict[str, str | None] = dict.fromkeys(names)
+    changing = threading.Event()
+    errors: list[BaseException] = []
+
+    def change() -> None:
+        try:
+            for number in range(40):
+                name = rng.choice(names)
+                match rng.choice(["put", "put", "put", "delete", "requeue", "same"]):
+                    case "put":
+                        expected[name] = rng.choice([f"granite number{number}", "  "])
+                        put(notes, name, expected[name])
+                    case "same" if expected[name]:
+                        put(notes, name, expected[name])
+                    case "requeue":
+                        uploads.requeue(Document.objects.filter(name=name))
+                    case "delete":
+                        expected[name] = None
+                        uploads.delete(Document.objects.filter(name=name))
+        except BaseException as error:
+            errors.append(error)
+        finally:
+            changing.set()
+            connection.close()
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    while not changing.is_set():
+        worker.work()
+    thread.join()
+    while worker.tick():
+        worker.work()
+    assert errors == []
+    states = {d.name: d.state for d in Document.objects.all()}
+    assert states == {
+        name: "searchable" if text.strip() else "failed"
+        for name, text in expected.items()
+        if text is not None
+    }
+    texts = {text for text in expected.values() if text and text.strip()}
+    assert texts <= set(shown("granite"))
+    now = {d.name: d for d in Document.objects.filter(state="searchable")}
+    for name, document in now.items():
+        version = DocumentVersion.objects.get(document=document)
+        assert (version.version, version.text.strip()) == (document.version, expected[name])
+    assert clean()
