@@ -244,19 +244,25 @@ def test_stop_and_go_on(shaky: Page, tmp_path: Path) -> None:
     searchable(shaky, 6)
 
 
-def test_files_are_dropped_on_the_page(admin: Page) -> None:
+def test_a_folder_is_dropped_on_the_page(admin: Page, tmp_path: Path) -> None:
+    folder = tmp_path / "cellar"
+    (folder / "deep" / "deeper").mkdir(parents=True)
+    for number in range(101):  # a browser gives the entries of a folder a hundred at a time
+        (folder / "deep" / f"{number}.md").write_text("")
+    (folder / "deep" / "deeper" / "low.md").write_text(note(900))
     new_collection(admin, "Dropped")
-    carried = admin.evaluate_handle(
-        """text => {
-            const data = new DataTransfer();
-            data.items.add(new File([text], "dropped.md", { type: "text/markdown" }));
-            return data;
-        }""",
-        note(900),
-    )
-    admin.dispatch_event("[data-drop]", "drop", {"dataTransfer": carried})
-    admin.get_by_role("button", name="Upload 1 file").click()
+    box = admin.locator("[data-drop]").bounding_box()
+    assert box is not None
+    mouse = {"x": box["x"] + 40, "y": box["y"] + 40}
+    carried = {"items": [], "files": [str(folder)], "dragOperationsMask": 1}
+    devtools = admin.context.new_cdp_session(admin)
+    for kind in ("dragEnter", "dragOver", "drop"):
+        devtools.send("Input.dispatchDragEvent", {"type": kind, "data": carried} | mouse)
+    expect(admin.locator("[data-ready]")).to_contain_text("102 files")
+    admin.get_by_role("button", name="Upload 102 files").click()
     searchable(admin, 1)
+    expect(admin.locator(".files .name", has_text="cellar/deep/deeper/low.md")).to_be_visible()
+    expect(admin.get_by_role("button", name="Retry all 101 failed")).to_be_visible(timeout=60 * SECONDS)
 
 
 def test_without_javascript(
