@@ -183,7 +183,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="sieve-bench-") as folder:
         os.environ["SIEVE_DATA_DIR"] = folder
         rates = {f"SIEVE_API_RATE_{who}": "1000000/minute" for who in ("KEY", "USER", "ANONYMOUS")}
-        stack = Stack(Path(folder), environment=rates)
+        log: list[str] = []
+        stack = Stack(Path(folder), environment=rates | {"SIEVE_LOG_LEVEL": "WARNING"}, say=log.append)
         files = Path(folder) / "bench-files"
         files.mkdir()
         make_files(files)
@@ -201,6 +202,8 @@ def main() -> None:
             streamed = first_passages(stack.port)
             weight = memory(stack.pids())
             hops = queue_hop.measure(stack.queue_url)
+        if log:
+            print("\nThe parts said:", *log[-20:], sep="\n  ")
     rows = [
         {"": f"{who}, {clients} clients", **of}
         for clients, *both in zip(CLIENTS, alone, with_app, strict=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 from _common import ROOT, percentiles, table, words, write
 
 ROUNDS = 150
-SHAPES = ((1, 8), (16, 8), (16, 60), (50, 150))
+SHAPES = ((1, 8), (16, 8), (16, 60), (16, 200))
 """Texts of a job, and words of each."""
 
 
@@ -30,7 +30,7 @@ def measure(queue_url: str) -> list[dict[str, object]]:
     for texts, length in SHAPES:
         job = [words(seed, length) for seed in range(texts)]
         hops, computed = [], []
-        rounds = ROUNDS if texts * length < 1000 else 10
+        rounds = ROUNDS if texts * length < 500 else 20
         for number in range(-3, rounds):  # the first three warm up
             began = time.perf_counter()
             scores = reranker.score_texts("what happens then", job, deadline=time.monotonic() + 30)

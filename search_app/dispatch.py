@@ -112,7 +112,7 @@ class QueuedReranker:
 
     def _wait(self, client: "QueueClient", job: Job, until: float, able: frozenset[Who]) -> Reply:
         while (left := until - time.monotonic()) > 0:
-            data = client.take(job.reply_to, min(left, LOOK_S))
+            data = client.take(job.reply_to, min(left, LOOK_S), until)
             if data is not None:
                 return _reply(data, job)
             if not able & self._able(client):

@@ -75,14 +75,17 @@ class QueueClient:
             reply_to=REPLY_KEY + number,
         )
 
-    def take(self, key: str, seconds: float) -> bytes | None:
-        """The first entry of a list as soon as there is one; None after so many seconds, never later."""
+    def take(self, key: str, seconds: float, until: float) -> bytes | None:
+        """The first entry of a list as soon as there is one; None when Redis says that there was none.
+
+        It says so after so many seconds, and is waited for until that time of the monotonic clock:
+        who hung up before could lose the entry that Redis was just handing over.
+        """
         pool = self._redis.connection_pool
         connection = pool.get_connection()
         try:
-            until = time.monotonic() + seconds
             connection.send_command("BLPOP", key, f"{max(seconds, 0.001):.3f}")
-            if not connection.can_read(until - time.monotonic() + 0.005):
+            if not connection.can_read(max(0.0, until - time.monotonic())):
                 connection.disconnect()  # its answer, if it comes yet, is nobody's
                 return None
             found = connection.read_response()

@@ -212,6 +212,19 @@ def test_eight_threads_get_their_own_replies(reranker: QueuedReranker, queue: "r
     assert wrong == []
 
 
+def test_a_reply_is_not_lost_between_two_looks(reranker: QueuedReranker, queue: "redis.Redis") -> None:
+    """Replies that come about when the asker looks whether the worker is still there."""
+    pretend_worker(queue)
+    for delay in (0.39, 0.395, 0.4, 0.402, 0.405, 0.41):
+
+        def reply(job: Job, delay: float = delay) -> None:
+            time.sleep(delay)
+            queue.rpush(job.reply_to, _scored(job, 1.0))
+
+        with worker(queue, reply):
+            assert reranker.score_texts("q", ["a"], deadline=time.monotonic() + 5).values == (1.0,)
+
+
 def _scored(job: Job, value: float) -> bytes:
     return encode(Scored(id=job.id, kind="logit", values=(value,) * len(job.texts), compute_ms=1.0))
 
