@@ -7,6 +7,18 @@
   const paint = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
   paint();
   dark.addEventListener("change", paint);
+
+  /* What Swagger UI leaves to guess for who does not see the page, or has no mouse. */
+  const name = () => {
+    for (const main of place.querySelectorAll("main:not([role])")) main.setAttribute("role", "presentation");
+    for (const select of place.querySelectorAll("select:not([aria-label]):not([id])")) {
+      const type = select.matches(".content-type, [aria-controls]") || select.closest(".content-type-wrapper, .response-control-media-type");
+      select.setAttribute("aria-label", type ? "Media type" : select.closest(".examples-select") ? "Example" : "Value");
+    }
+    for (const code of place.querySelectorAll(".microlight:not([tabindex])")) code.tabIndex = 0;
+  };
+  new MutationObserver(name).observe(place, { childList: true, subtree: true });
+
   window.SwaggerUIBundle({
     url: place.dataset.schema,
     domNode: place,
