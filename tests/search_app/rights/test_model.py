@@ -18,15 +18,17 @@ SURFACES = 4 + 13
 """Ways to ask or to read, in this process and by HTTP."""
 
 
+CHANGES = {"upload": 14, "replace": 8, "delete": 8, "grant": 8, "revoke": 8, "group": 12, "disband": 1}
+CHANGES |= {"open": 6, "renew": 2, "limit": 6, "share": 10, "work": 20}
+"""What may happen, and how often out of all."""
+
+
 def change(world: World) -> None:
     """One random change."""
     choose, model = world.random.choice, world.model
     collections, users = list(model.libraries), [p.name for p in world.people if p.name.startswith("user")]
     alive = [number for number, paper in model.papers.items() if paper.exists]
-    kind = world.random.choices(
-        ["upload", "replace", "delete", "grant", "revoke", "group", "open", "limit", "share", "work"],
-        [14, 8, 8, 8, 8, 12, 6, 6, 10, 20],
-    )[0]
+    kind = world.random.choices(list(CHANGES), list(CHANGES.values()))[0]
     if kind == "upload" or (kind in {"replace", "delete"} and len(alive) < 5):
         world.upload(choose(collections))
     elif kind == "replace":
@@ -48,6 +50,10 @@ def change(world: World) -> None:
     elif kind == "group":
         user, group = choose(users), choose(list(model.members))
         (world.leave if user in model.members[group] else world.join)(user, group)
+    elif kind == "disband":
+        world.disband(choose(list(model.members)))
+    elif kind == "renew":
+        world.renew(choose(collections))
     elif kind == "open":
         library = choose(collections)
         world.publish(library, not model.libraries[library].public)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from django.contrib.auth.models import Group, User
 
-from search_app import uploads
+from search_app import collecting, uploads
 from search_app.access import Viewer
 from search_app.models import Collection, Document, TraceRecord
 from tests.search_app.rights.indexing import Worker
@@ -65,6 +65,14 @@ class World:
         self.users[user].groups.remove(Group.objects.get(name=group))
         self.model.members[group].discard(user)
 
+    def disband(self, group: str) -> None:
+        """A group goes with all that it may read; another one gets its name, and nobody is in it."""
+        Group.objects.get(name=group).delete()
+        Group.objects.create(name=group)
+        self.model.members[group] = set()
+        for library in self.model.libraries.values():
+            library.groups.discard(group)
+
     def limit(self, collections: list[str]) -> None:
         """Cut the key to these collections."""
         key = self.people[-1]
@@ -91,6 +99,17 @@ class World:
     def publish(self, collection: str, public: bool) -> None:
         Collection.objects.filter(name=collection).update(public=public)
         self.model.libraries[collection].public = public
+
+    def renew(self, collection: str) -> None:
+        """A collection goes with its documents; a new one gets its name, which nobody may read."""
+        collecting.delete(Collection.objects.get(name=collection))
+        Collection.objects.create(name=collection, title=f"All of {collection.upper()}", public=False)
+        self.model.libraries[collection] = Library(public=False)
+        for paper in self.model.papers.values():
+            if paper.collection == collection:
+                paper.exists, paper.current = False, None
+        limit = self.people[-1].limit or frozenset()
+        self.limit([name for name in limit if name != collection])
 
     # --- Documents ---------------------------------------------------------------------------------------
 
