@@ -20,6 +20,7 @@ from search_app.readers import readers_of
 class CollectionAdmin(ForStaff):
     list_display = ("name", "title", "language", "public", "read_by", "documents_in_it")
     list_filter = ("public", "language")
+    ordering = ("name",)
     search_fields = ("name", "title")
     filter_horizontal = ("readers", "groups")
 

@@ -65,6 +65,7 @@ class ConversationAdmin(Kept):
     """That they are there, and whose; what was asked stands in the traces."""
 
     list_display = ("id", "user", "questions", "created", "updated")
+    ordering = ("-updated",)
     list_display_links = None
     list_select_related = ("user",)
     date_hierarchy = "created"
