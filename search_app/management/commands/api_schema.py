@@ -15,9 +15,7 @@ class Command(SieveCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument(
-            "--write", action="store_true", help="into docs/openapi.json"
-        )
+        parser.add_argument("--write", action="store_true", help="into docs/openapi.json")
 
     def run(self, **options: Any) -> None:
         from search_app.api import docs  # here, so that other commands need not load the routes
