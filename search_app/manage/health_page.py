@@ -18,13 +18,20 @@ from search_app import health, queries, verified
 from search_app.manage.staff import staff_only
 from search_app.models import TraceRecord
 from search_app.pages.hour_chart import Dot, draw
-from search_app.pages.words import STAGE_NAMES, duration, megabytes, milliseconds
+from search_app.pages.words import duration, megabytes, milliseconds
 
 HOUR = timedelta(hours=1)
 DOTS = 2000
 """Questions drawn at most, the newest."""
 EXPLAINED = 500
 """Degraded questions whose reasons are counted at most, the newest."""
+LOST = {
+    "bm25": "search by words left out",
+    "knn": "search by meaning left out",
+    "late": "late interaction left out",
+    "reranked": "cross-encoder left out",
+    "generate": "no answer written",
+}
 NAMES = {
     "ingest": "Documents",
     "database": "Database",
@@ -129,4 +136,4 @@ def _lost(skipped: Iterable[dict[str, Any]] | None) -> Iterable[str]:
     for skip in skipped or ():
         if skip.get("failed"):
             stage = str(skip.get("stage", ""))
-            yield f"{STAGE_NAMES.get(stage, stage)} left out" if stage != "generate" else "no answer written"
+            yield LOST.get(stage, f"{stage} left out")

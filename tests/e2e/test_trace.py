@@ -176,7 +176,7 @@ def test_search_as_somebody_says_so(seen: Page, asked: tuple) -> None:  # type: 
 
 
 def test_the_health_page_names_the_workers_and_renews_itself(seen: Page, asked: tuple) -> None:  # type: ignore[type-arg]
-    seen.set_viewport_size({"width": 1280, "height": 1300})
+    seen.set_viewport_size({"width": 1280, "height": 1430})
     seen.goto("/manage/health")
     expect(seen.locator("section", has_text="Workers").last).to_contain_text("rerank")
     first = seen.locator("[data-renew] time").get_attribute("datetime")

@@ -67,7 +67,7 @@ def test_reasons_are_counted_once_a_question(db: None) -> None:
     question(degraded=True, body={"skipped": chosen}, rerank_status="partial")
     question(degraded=False, body={"skipped": chosen})
     assert health_page.reasons(TraceRecord.objects.filter(degraded=True)) == [
-        ("kNN left out", 2),
+        ("search by meaning left out", 2),
         ("the rerank budget ended first", 2),
         ("no answer written", 1),
     ]
