@@ -99,7 +99,7 @@ def _in_parts(rows: QuerySet[Document], act: Callable[[Any], int], words: str) -
     ids = list(rows.values_list("pk", flat=True))
     done = 0
     for first in range(0, len(ids), TOGETHER):
-        done += act(Document.objects.filter(pk__in=ids[first : first + TOGETHER]))
+        done += act(Document.objects.filter(pk__in=ids[first : first + TOGETHER]).only("pk"))
     noun = "document" if done == 1 else "documents"
     sentence = words.format(f"{done:,} {noun}", "is" if done == 1 else "are")
     left = len(ids) - done
