@@ -31,7 +31,7 @@ class Surfaces:
             (self.answer, 15),
             (self.trace, 20),
             (self.document, 15),
-            (self.page, 10),
+            (self.page, 8),
         ]
         (way,) = self.random.choices([w for w, _ in ways], [weight for _, weight in ways])
         self.counts[way(person) or way.__name__] += 1
