@@ -124,6 +124,7 @@ def test_a_redis_of_ones_own_is_used_as_it_is(tmp_path: Path) -> None:
         assert stack.pids() == {}
 
 
+@pytest.mark.slow
 def test_a_part_that_cannot_live_is_not_waited_for(tmp_path: Path) -> None:
     lines: list[str] = []
     settings = {"SIEVE_MODEL_DIR": str(tmp_path / "no-models")}

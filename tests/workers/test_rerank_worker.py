@@ -86,6 +86,7 @@ def test_it_goes_on_when_redis_has_started_again(reranker: QueuedReranker, stack
     assert stack.starts()["rerank"] == 1
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_is_there_again(reranker: QueuedReranker, stack: Stack) -> None:
     before = stack.pids()["rerank"]
     stack.kill("rerank")
@@ -96,6 +97,7 @@ def test_a_worker_that_is_killed_is_there_again(reranker: QueuedReranker, stack:
     assert reranker.score(QUERY, PASSAGES, deadline=far()).values
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_stopped_counts_as_gone(reranker: QueuedReranker, stack: Stack) -> None:
     pid = stack.pids()["rerank"]
     os.kill(pid, signal.SIGSTOP)
