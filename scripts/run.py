@@ -82,7 +82,10 @@ def main() -> None:
     if sys.stdout.isatty():  # the parts write to this script and see no terminal
         os.environ.setdefault("SIEVE_LOG_FORMAT", "plain")
     try:
-        with Stack(data_dir(), port, parts=("redis", "rerank", "web")) as stack:
+        # The parts write into a pipe and cannot know that somebody reads along.
+        form = os.environ.get("SIEVE_LOG_FORMAT") or ("plain" if sys.stdout.isatty() else "json")
+        environment = {"SIEVE_LOG_FORMAT": form}
+        with Stack(data_dir(), port, environment=environment, parts=("redis", "rerank", "web")) as stack:
             prepared = subprocess.run(
                 [sys.executable, "-m", "scripts.prepare"], cwd=ROOT, preexec_fn=die_with_parent()
             )
