@@ -19,6 +19,7 @@ import sys
 import threading
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -225,7 +226,8 @@ class Stack:
         self._password = ""
         self._address: tuple[socket.AddressFamily, str | tuple[str, int]]
         if len(os.fsencode(path)) <= LONGEST_SOCKET:
-            self.queue_url, self._address = f"unix://{path}", (socket.AF_UNIX, str(path))
+            self.queue_url = f"unix://{urllib.parse.quote(str(path))}"
+            self._address = (socket.AF_UNIX, str(path))
             return
         port, self._password = free_port(), secrets.token_urlsafe(24)
         self.queue_url = f"redis://:{self._password}@127.0.0.1:{port}/0"

@@ -14,6 +14,7 @@ import redis
 
 from scripts.part import Part
 from scripts.stack import Stack, StackError
+from search_app.queue_client import QueueClient
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -95,6 +96,14 @@ def test_redis_is_started_again_and_ends_with_the_stack(tmp_path: Path) -> None:
     assert not alive(second)
     assert lines == ["redis  | ended by SIGKILL; starting it again in 0.4 s"]
     assert sorted(path.name for path in (tmp_path / "queue").iterdir()) == ["redis.conf"]
+
+
+def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
+    with Stack(tmp_path / "a b%20 ü#1?", parts=("redis",)) as stack:
+        stack.wait_until_ready()
+        assert redis.Redis.from_url(stack.queue_url).ping()
+        QueueClient(stack.queue_url).send("ingest.work", [], queue="ingest")
+        assert redis.Redis.from_url(stack.queue_url).llen("ingest") == 1
 
 
 def test_a_long_path_gets_a_loopback_port_with_a_password(tmp_path: Path) -> None:
