@@ -1,5 +1,6 @@
 """Pages by cursor: what comes in meanwhile neither repeats nor hides a row."""
 
+import re
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -11,6 +12,7 @@ from rest_framework.response import Response
 
 from search_app.api.problems import Problem
 
+CURSOR = re.compile(r"[A-Za-z0-9+/=]{1,500}")
 MAX_PAGE = 200
 
 
@@ -42,6 +44,8 @@ class Pages(CursorPagination):
             raise Problem("not_found", detail) from error
 
     def decode_cursor(self, request: Request) -> Cursor | None:
+        if not CURSOR.fullmatch(request.query_params.get("cursor", "none")):
+            raise NotFound
         cursor = super().decode_cursor(request)
         if cursor is not None and "\0" in (cursor.position or ""):  # PostgreSQL has no word for it
             raise NotFound

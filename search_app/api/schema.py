@@ -36,7 +36,11 @@ SENTENCES = {
     "unavailable": "Nothing can be searched now: the index cannot be opened.",
 }
 
-CURSOR = OpenApiParameter("cursor", str, description="Where to go on, from `next` of the page before.")
+CURSOR = OpenApiParameter(
+    "cursor",
+    {"type": "string", "pattern": "^[A-Za-z0-9+/=]{1,500}$"},
+    description="Where to go on, from `next` of the page before.",
+)
 LIMIT = OpenApiParameter(
     "limit", {"type": "integer", "minimum": 1, "maximum": MAX_PAGE, "default": 50}, description="Rows a page."
 )
