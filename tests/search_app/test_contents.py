@@ -1,3 +1,4 @@
+import fcntl
 import os
 import threading
 import time
@@ -57,19 +58,13 @@ def test_what_no_row_names_is_cleared_away_after_an_hour(place: Path) -> None:
 
 
 def test_a_file_that_is_put_again_while_others_are_cleared_away_stays() -> None:
-    stop = threading.Event()
-
-    def collect() -> None:
-        while not stop.is_set():
-            contents.collect(set())
-
-    thread = threading.Thread(target=collect)
-    thread.start()
-    try:
-        for _ in range(300):
-            kept = contents.put([b"again and again"])
-            assert contents.read(kept.sha256) == b"again and again"
-            age(contents.path(kept.sha256), 4000)  # from here on it may go
-    finally:
-        stop.set()
-        thread.join()
+    kept = contents.put([b"again"])
+    age(contents.path(kept.sha256), 4000)
+    collecting = threading.Thread(target=contents.collect, args=(set(),))
+    with contents._guard(fcntl.LOCK_SH):  # as `put` holds it while it puts the file in place
+        collecting.start()
+        collecting.join(timeout=0.3)
+        assert collecting.is_alive()
+        os.utime(contents.path(kept.sha256))
+    collecting.join()
+    assert contents.read(kept.sha256) == b"again"
