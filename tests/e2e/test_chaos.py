@@ -132,7 +132,9 @@ class Searches:
             self.wrong.append(f"it fell back and did not say so: {body['rerank']}")
 
 
-def upload(site: Site, stop: threading.Event, wrong: list[str], pause_s: float) -> None:
+def upload(
+    site: Site, stop: threading.Event, wrong: list[str], pause_s: float, hurry: threading.Event
+) -> None:
     """All documents, a few at a time; what breaks off is sent again.
 
     First under the same key; where a server that died was at it, under a new one: a file that is there
@@ -157,7 +159,7 @@ def upload(site: Site, stop: threading.Event, wrong: list[str], pause_s: float) 
                 wrong.append(f"upload: status {status}: {answer}")
                 return
             time.sleep(0.2)
-        time.sleep(pause_s)
+        hurry.wait(pause_s)
 
 
 def form(boundary: str, numbers: range) -> bytes:
@@ -216,17 +218,18 @@ def test_whatever_dies_no_document_is_lost_and_no_search_hangs(tmp_path: Path) -
     with stack:
         stack.wait_until_ready()
         site = Site(stack, key)
-        searches, wrong, stop = Searches(), list[str](), threading.Event()
+        searches, wrong, stop, hurry = Searches(), list[str](), threading.Event(), threading.Event()
         pause_s = 1.5 * KILLS * len(PARTS) * UPLOADED_TOGETHER / DOCUMENTS
         threads = [threading.Thread(target=searches.run, args=(site, stop)) for _ in range(USERS)]
-        uploader = threading.Thread(target=upload, args=(site, stop, wrong, pause_s))
+        uploader = threading.Thread(target=upload, args=(site, stop, wrong, pause_s, hurry))
         began = time.monotonic()
         for thread in (*threads, uploader):
             thread.start()
         try:
             killed = kill_all(site, random.Random(seed))
             killing_s = time.monotonic() - began
-            uploader.join(60)
+            hurry.set()
+            uploader.join(120)
             assert not uploader.is_alive(), "the uploads did not end"
             while waiting := [
                 n for n, row in states(stack).items() if row[0] not in {"searchable", "failed"}
