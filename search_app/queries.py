@@ -21,6 +21,8 @@ PERIODS = {
     "month": ("last 30 days", timedelta(days=30)),
 }
 MAX_TEXT = 200
+UNANSWERED = Q(answered=False) & ~Q(pipeline__spec__generate=None)
+"""A question that was to be answered and was not; a search asks for no answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +109,7 @@ def found(filters: Filters) -> QuerySet[TraceRecord]:
     if filters.degraded:
         rows = rows.filter(degraded=True)
     if filters.unanswered:
-        rows = rows.filter(answered=False)
+        rows = rows.filter(UNANSWERED)
     if filters.disliked:
         rows = rows.filter(disliked=True)
     return rows.order_by("-created", "-pk")
@@ -130,7 +132,7 @@ def summary(rows: QuerySet[TraceRecord]) -> Summary:
     counted = rows.order_by().aggregate(
         n=Count("pk"),
         n_degraded=Count("pk", filter=Q(degraded=True)),
-        n_unanswered=Count("pk", filter=Q(answered=False)),
+        n_unanswered=Count("pk", filter=UNANSWERED),
         n_disliked=Count("pk", filter=Q(disliked=True)),
     )
     number = counted["n"]

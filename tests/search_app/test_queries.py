@@ -20,7 +20,7 @@ def row(
 ) -> TraceRecord:
     pipeline, _ = PipelineRecord.objects.get_or_create(
         fingerprint=f"sha256:{fields.pop('pipeline', 'default')}",
-        defaults={"name": fields.pop("name", "default"), "spec": {}},
+        defaults={"name": fields.pop("name", "default"), "spec": {"generate": fields.pop("generate", {})}},
     )
     made = TraceRecord.objects.create(
         question=question, pipeline=pipeline, body={"answer": "secret"}, **fields
@@ -53,6 +53,7 @@ def test_each_filter_alone() -> None:
     lost = row(answered=True, degraded=True, rerank_status="partial")
     silent = row(answered=False)
     other = row(answered=True, pipeline="rrf", name="rrf")
+    row(answered=False, pipeline="search", name="search", generate=None)  # nobody wanted an answer
     Feedback.objects.create(trace=plain, who="browser:a", liked=False)
     Feedback.objects.create(trace=slow, who="browser:a", liked=True)
     assert found(user="dana") == {by_dana.pk, as_dana.pk}
