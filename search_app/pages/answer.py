@@ -13,7 +13,8 @@ from search_app.pages.spans import Piece, cut, excerpt, unwrapped
 from search_app.pages.words import count, milliseconds, path_of
 
 MARKER = re.compile(r"\[(\d{1,3}(?:\s*,\s*\d{1,3})*)\]")
-SENTENCE_END = re.compile(r"(?<=[.!?。！？])\s+")
+SENTENCE_END = re.compile(r"(?:(?<=[.!?。！？])|(?<=[.!?。！？][\"”’»」)]))\s+")
+"""White space after the end of a sentence, which may be inside quotation marks."""
 EXCERPT_AROUND = 120
 EXCERPT_LIMIT = 320
 

@@ -80,6 +80,12 @@ def test_a_marker_opens_what_the_words_before_it_cite() -> None:
     assert [s.spans for s in segments(answer) if s.is_marker] == [((10, 20),), ((50, 60),)]
 
 
+def test_quoted_sentences_are_counted_one_by_one() -> None:
+    text = "“It leaves at nine.” [1] “Fog stops it.” [2]"
+    citations = (Citation(1, "1:1:0", (0, 18), (1, 19)), Citation(2, "1:1:1", (0, 13), (26, 39)))
+    assert support(segments(Answer(text, citations, "answered"))) == (2, 2)
+
+
 def test_a_sentence_without_support_is_counted() -> None:
     answer = Answer(
         "Quoted. [1] Invented. Half quoted here.", (Citation(1, "a", (0, 3), (0, 7)),), "answered"
