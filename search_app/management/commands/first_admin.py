@@ -14,4 +14,4 @@ class Command(SieveCommand):
         password = services.first_admin()
         if password is not None:
             self.say(f"First admin: user admin, password {password}")
-            self.say("It is shown this once. Change it at /admin/password_change/")
+            self.say("It is shown this once. Change it at /account")
