@@ -34,9 +34,9 @@ class Filters:
         """From the fields of a form or an address. A state or an order that there is not is left out."""
         state, order = query.get("state", ""), query.get("order", "")
         return cls(
-            collection=query.get("collection", ""),
+            collection=query.get("collection", "").replace("\0", ""),
             state=state if state in Document.State.values else "",
-            format=query.get("format", ""),
+            format=query.get("format", "").replace("\0", ""),
             name=query.get("name", "").strip().replace("\0", ""),
             order=order if order in ORDERS else "newest",
         )

@@ -38,7 +38,8 @@ def search_as(request: HttpRequest) -> HttpResponse:
     if not request.user.has_perm(PERMISSION):
         raise Http404
     sent = request.POST if request.method == "POST" else request.GET
-    name, question = sent.get("user", "").strip()[:150], sent.get("q", "").strip()
+    name = sent.get("user", "").replace("\0", "").strip()[:150]
+    question = sent.get("q", "").strip()
     target = get_user_model().objects.filter(username=name, is_active=True).first() if name else None
     allowed = target if target is not None and may_search_as(request.user, target) else None
     said, status = "", 200

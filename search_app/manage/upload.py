@@ -64,7 +64,7 @@ def upload(request: HttpRequest) -> HttpResponse:
     """The page; as a plain form it takes several files at once."""
     if request.method != "POST":
         return _page(request, _form(), chosen=request.GET.get("collection", ""))
-    files, chosen = request.FILES.getlist("files"), request.POST.get("collection", "")
+    files, chosen = request.FILES.getlist("files"), request.POST.get("collection", "").replace("\0", "")
     form = _form(request.POST if chosen == NEW else None)
     error = "" if files else "No file was chosen. Choose some, and press Upload."
     collection = _collection(chosen, form) if files else None
@@ -95,7 +95,8 @@ def upload_file(request: HttpRequest) -> JsonResponse:
     The same file twice has one effect, so that a script may send again what it is not sure of.
     """
     file = request.FILES.get("file")
-    collection = Collection.objects.filter(name=request.POST.get("collection", "")).first()
+    chosen = request.POST.get("collection", "").replace("\0", "")
+    collection = Collection.objects.filter(name=chosen).first()
     if file is None:
         return JsonResponse({"error": "There is no file in the request."}, status=400)
     if collection is None:
