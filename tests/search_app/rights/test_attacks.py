@@ -245,5 +245,18 @@ def test_what_cannot_be_kept_or_searched_breaks_nothing(here: Scene, text: str) 
             assert client.get(path, {name: text, "wait": "1"}).status_code < 500, (path, name)
     for path in (f"/manage/collections/{text}/", f"/api/v1/collections/{text}"):
         assert super_.get(path).status_code in (400, 404)
+    forms = [("/manage/upload", "collection", "files"), ("/manage/upload/file", "collection", "file")]
+    for path, name, file in forms:
+        assert super_.post(path, {name: text, file: a_file()}).status_code < 500, path
+    for path, names in (
+        ("/manage/search-as", ("user", "q")),
+        ("/manage/documents/change", ("collection", "all")),
+        ("/manage/pipelines/new", ("name", "note", "action")),
+        ("/manage/pipelines/of/light/activate", ("version",)),
+        ("/account/keys", ("name", "scopes", "collections")),
+        ("/sign-in", ("username", "password")),
+        (f"/answers/{here.trace.pk}/feedback", ("liked", "reason")),
+    ):
+        assert super_.post(path, dict.fromkeys(names, text)).status_code < 500, path
     for path in ("/answers", "/search"):
         assert api(here, "owner", "POST", path[1:], question=f"ferry {text}")[0] < 500
