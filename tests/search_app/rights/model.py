@@ -111,7 +111,8 @@ class Model:
 
     def foreign(self, person: Person, text: str, *, old: bool = False) -> set[str]:
         """Words in the text that this person must not see; `old` contents are allowed in what is kept."""
-        return {found for found in words_in(text) if not self._may_see(person, found, old)}
+        given = self.contents.keys() | self.libraries.keys() | {paper.word for paper in self.papers.values()}
+        return {found for found in words_in(text) & given if not self._may_see(person, found, old)}
 
     def _may_see(self, person: Person, found: str, old: bool) -> bool:
         if found in self.libraries:
