@@ -100,14 +100,17 @@ def _put(collection: Collection, latest: dict[str, Arrival], uploader: int | Non
     for document in new:
         _take(document, latest[document.name], uploader, now)
     made = _insert(new)
+    for some in _batches([d.name for d in new if d.name not in made]):  # other uploads made them just now
+        rows = Document.objects.filter(collection=collection, name__in=some)
+        known |= {document.name: document for document in _locked(rows)}
     results = []
     for name, arrival in latest.items():
         if name in made:
             results.append(Put(made[name], True, True))
             continue
-        document = known.get(name) or Document.objects.select_for_update().get(
-            collection=collection, name=name
-        )  # another upload made it just now
+        document = known.get(name)
+        if document is None:  # and yet others deleted it again
+            raise Document.DoesNotExist
         changed = document.state == State.FAILED or document.content_hash != _sha256(arrival)
         if changed:
             document.fence += 1  # whoever is at it has lost it
