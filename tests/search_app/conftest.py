@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from django.core.cache import caches
 
 from rag.parse.base import ParsedDocument
 from rag.parse.select import parse
@@ -33,6 +34,12 @@ reranked = 0.0
 top = 5
 max_tokens = 2000
 """
+
+
+@pytest.fixture(autouse=True)
+def fresh_rates() -> None:
+    """No test's requests count against the rates of the next one."""
+    caches["rates"].clear()
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.core.cache import caches
 from django.test import Client
 
 from search_app import keys
@@ -28,11 +27,6 @@ class ApiClient(Client):
     def json(self, method: str, path: str, body: object = None, **extra: Any) -> Any:
         data = {} if body is None else {"data": body, "content_type": "application/json"}
         return getattr(self, method)(path, **data, **extra)
-
-
-@pytest.fixture(autouse=True)
-def fresh_rates() -> None:
-    caches["rates"].clear()
 
 
 @pytest.fixture
