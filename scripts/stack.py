@@ -99,6 +99,8 @@ class Stack:
         self._parts: dict[str, Part] = {}
         self._stopping = threading.Event()
         self._hurry = threading.Event()
+        self._ended = threading.Event()
+        """Waited for instead of the thread: a `join` that Ctrl-C interrupts takes the thread for ended."""
         self._watcher = threading.Thread(target=self._watch, name="supervisor", daemon=True)
 
     # --- Life -----------------------------------------------------------------------------------------------
@@ -123,10 +125,10 @@ class Stack:
     ) -> None:
         self._stopping.set()
         try:
-            self._watcher.join()
+            self._ended.wait()
         except KeyboardInterrupt:  # once more: no more patience
             self._hurry.set()
-            self._watcher.join()
+            self._ended.wait()
         self._lock.close()
 
     def start(self, name: str) -> None:
@@ -135,8 +137,8 @@ class Stack:
 
     def wait(self) -> None:
         """Until the process is interrupted: the parts are kept running meanwhile."""
-        while self._watcher.is_alive():
-            self._watcher.join(timeout=1.0)
+        while not self._ended.wait(timeout=1.0):
+            pass
 
     def pids(self) -> dict[str, int]:
         """Parts that run at this moment."""
@@ -152,12 +154,23 @@ class Stack:
 
     def _watch(self) -> None:
         """Start, watch and end the parts: in one thread, with which they die."""
+        try:
+            self._keep_running()
+        finally:
+            try:
+                self._end_all()
+            finally:
+                self._ended.set()
+
+    def _keep_running(self) -> None:
         while not self._stopping.wait(POLL_S):
             for name, part in self._parts.items():
                 if name not in self._wanted or part.pid is not None:
                     continue
                 if name == "redis" or self._redis_listens():
                     part.step()
+
+    def _end_all(self) -> None:
         until = time.monotonic() + END_S
         late = [part for name, part in self._parts.items() if name != "redis"]
         for part in late:
