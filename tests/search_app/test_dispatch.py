@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 import redis
 from django.db import transaction
+from redis.backoff import ConstantBackoff
+from redis.retry import Retry
 
 from rag.errors import RerankUnavailable
 from rag.rerank.message import REPLY_SECONDS, RERANK, Beat, Job, Scored, beat_key, encode, from_plain
@@ -31,9 +33,10 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture
 def queue(stack: Stack) -> Iterator["redis.Redis"]:
-    """The empty queue."""
+    """The empty queue. A test before may have killed Redis a moment ago: it is being started again."""
     stack.wait_until_ready()
-    with redis.Redis.from_url(stack.queue_url) as client:
+    patient = Retry(ConstantBackoff(0.1), 50)
+    with redis.Redis.from_url(stack.queue_url, retry=patient) as client:
         client.flushall()
         dispatch._client.cache_clear()
         yield client
