@@ -49,7 +49,7 @@ wsgi_app = "search_app.wsgi:application"
 bind = os.environ.get("SIEVE_BIND") or "127.0.0.1:8000"
 worker_class = "gthread"
 workers = 1
-threads = int(os.environ.get("SIEVE_THREADS") or 8)
+threads = int(os.environ.get("SIEVE_THREADS") or 24)
 timeout = 120
 """Seconds without a sign of life after which the process is started anew."""
 graceful_timeout = 30
