@@ -224,6 +224,18 @@ def test_share_and_feedback_without_javascript(browser: Browser, application: Ap
 # --- Keyboard ----------------------------------------------------------------------------------------------
 
 
+def test_a_question_that_no_address_can_hold_is_not_sent(page: Page) -> None:
+    page.goto("/")
+    field = page.get_by_role("textbox", name="Your question")
+    field.fill("渡" * 1500)
+    field.press("Enter")
+    assert "too long" in field.evaluate("field => field.validationMessage")
+    assert page.url.endswith("/")
+    field.fill("渡" * 500)
+    field.press("Enter")
+    page.wait_for_url("**/ask?q=**")
+
+
 def test_the_keys_of_the_answer_page(page: Page) -> None:
     ask(page, ON_HARBOUR)
     page.wait_for_url("**/answers/*")

@@ -2,6 +2,8 @@
 "use strict";
 
 (() => {
+  const LONGEST = 7000; // of a question in an address, where a letter may take nine characters
+
   const reading = document.querySelector(".reading");
   const announce = document.querySelector("[data-announce]");
   if (reading) {
@@ -242,6 +244,10 @@
         event.preventDefault();
         field.form.requestSubmit();
       }
+    });
+    field.addEventListener("input", () => {
+      const long = encodeURIComponent(field.value).length > LONGEST;
+      field.setCustomValidity(long ? "This question is too long to be sent. Shorten it." : "");
     });
   }
 })();
