@@ -12,7 +12,7 @@ SIGNED_OUT = "You are not signed in any more. Sign in again, and send it once mo
 
 
 def wants_json(request: HttpRequest) -> bool:
-    """Whether a script asks: `manage.js` says so in its `Accept` header."""
+    """Whether a script asks: those of these pages say so in their `Accept` header."""
     return request.headers.get("Accept", "").startswith("application/json")
 
 
