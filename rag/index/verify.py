@@ -98,12 +98,18 @@ def _text(directory: Path, connection: sqlite3.Connection, snapshot: Snapshot) -
 def damaged_files(directory: Path) -> list[str]:
     """Files of the committed segments of a tantivy index that differ from the checksum at their end.
 
-    The end is a JSON with the CRC-32 of what comes before it, then its length and 1337, 32 bits each.
+    The end is a JSON with the CRC-32 of what comes before it, then its length and 1337, 32 bits each. A list
+    of deletions carries the number of its commit; one that no commit knows was cut off by a kill, is never
+    read, and is cleared away by the next writer.
     """
     damaged = []
     segments = json.loads((directory / "meta.json").read_text("utf-8"))["segments"]
     for segment in segments:
-        for path in sorted(directory.glob(segment["segment_id"].replace("-", "") + ".*")):
+        name = segment["segment_id"].replace("-", "")
+        deletions = f"{name}.{(segment['deletes'] or {}).get('opstamp')}.del"
+        for path in sorted(directory.glob(f"{name}.*")):
+            if path.suffix == ".del" and path.name != deletions:
+                continue
             try:
                 data = memoryview(path.read_bytes())
             except FileNotFoundError:

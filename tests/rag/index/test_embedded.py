@@ -329,6 +329,24 @@ def test_killed_at_any_moment_it_opens_again(place: Folder) -> None:
     assert not any("text index" in note for note in place.verify().notes)  # left-overs are swept
 
 
+def test_only_deletions_that_a_commit_knows_can_be_damaged(place: Folder) -> None:
+    writer = place.writer()
+    writer.write(document(f"d{i}", "alpha") for i in range(5))
+    writer.close()
+    writer = place.writer()
+    writer.delete("d0")
+    writer.write([document("x", "beta")])
+    writer.close()
+    (known,) = (place.version / "text-en").glob("*.del")
+    segment = known.name.partition(".")[0]
+    (known.parent / f"{segment}.99999.del").write_bytes(b"cut off by a k")
+    assert place.verify().problems == ()
+    data = known.read_bytes()
+    known.write_bytes(bytes([data[0] ^ 0x10]) + data[1:])
+    (problem,) = place.verify().problems
+    assert known.name in problem
+
+
 def test_a_commit_cut_off_in_the_text_index_can_be_made_again(place: Folder) -> None:
     """Killed between writing what a segment deletes and naming it: the file stands in the way of the next."""
 
