@@ -185,8 +185,10 @@ def _write(file: ModelFile, streams: Iterable[BinaryIO], into: Path, report: Rep
 
 
 def _size(folder: Path) -> int:
+    """Bytes below a folder; what is moved or deleted while they are counted is left out."""
     total = 0
-    for path in folder.rglob("*"):
-        with contextlib.suppress(OSError):  # pip moves files while they are counted
-            total += path.stat().st_size
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += os.stat(os.path.join(place, name)).st_size
     return total
