@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import PurePosixPath
 from typing import TypeVar
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
@@ -69,8 +70,9 @@ def arrive(name: str, pieces: Iterable[bytes]) -> list[Arrival]:
 def put(collection: Collection, arrivals: Sequence[Arrival], *, uploader: int | None = None) -> list[Put]:
     """Make each arrival the newest content of the document of its name; all of them, or none.
 
-    The same content again changes nothing, whoever sends it and however often, unless the document had
-    failed: then it is tried again. What was searchable stays so until the new content is.
+    The same content again changes nothing, whoever sends it and however often, unless the document has
+    failed or has had its attempts: then it is tried again. What was searchable stays so until the new
+    content is.
     """
     latest = {arrival.name: arrival for arrival in arrivals}  # the last of a name counts, as when unzipping
     try:
@@ -111,13 +113,19 @@ def _put(collection: Collection, latest: dict[str, Arrival], uploader: int | Non
         document = known.get(name)
         if document is None:  # and yet others deleted it again
             raise Document.DoesNotExist
-        changed = document.state == State.FAILED or document.content_hash != _sha256(arrival)
+        changed = _is_lost(document) or document.content_hash != _sha256(arrival)
         if changed:
             document.fence += 1  # whoever is at it has lost it
             _take(document, arrival, uploader, now)
             document.save()
         results.append(Put(document, changed, False))
     return results
+
+
+def _is_lost(document: Document) -> bool:
+    """Failed, or about to be: it has had its attempts, and who made the last one may be dead."""
+    spent = document.attempts >= settings.INGEST_ATTEMPTS and document.state != State.SEARCHABLE
+    return spent or document.state == State.FAILED
 
 
 def _take(document: Document, arrival: Arrival, uploader: int | None, now: datetime) -> None:

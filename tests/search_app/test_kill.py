@@ -59,7 +59,8 @@ def kill_at_work(environment: dict[str, str], command: list[str], rng: random.Ra
     process = subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    while process.poll() is None and rows(environment, claimed) == before:
+    patience = time.monotonic() + 60  # what has had its attempts is claimed no more
+    while process.poll() is None and rows(environment, claimed) == before and time.monotonic() < patience:
         time.sleep(0.02)
     time.sleep(rng.uniform(0.0, 1.5))
     alive = process.poll() is None
@@ -137,6 +138,9 @@ assert uploads.delete(Document.objects.filter(name__startswith="1")) == 11
 )
 
 
+WAITING = "SELECT 1 FROM search_app_document WHERE state IN ('queued', 'working')"
+
+
 def python(environment: dict[str, str], code: str, *arguments: str) -> None:
     command = [sys.executable, "-c", code, *arguments]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
@@ -154,11 +158,15 @@ def test_ten_deaths_of_the_worker_between_upload_replacement_and_deletion(
     rng = random.Random()
     deaths = 0
     for death in range(DEATHS):
-        if death == 4:  # whatever is there now, found or not, gets new content
-            write(folder, 2)
-            python(environment, UPLOAD, str(folder))
         if death == 7:
             python(environment, DELETE)
+        idle = not rows(environment, WAITING)
+        if death == 4 or idle:  # whatever is there now, found or not, gets new content
+            write(folder, 2 + death)
+            if death >= 7:
+                for deleted in folder.glob("1*"):
+                    deleted.unlink()
+            python(environment, UPLOAD, str(folder))
         deaths += kill_at_work(environment, [sys.executable, "-c", WORKER, "--forever"], rng)
     assert deaths == DEATHS
     python(environment, WORKER)

@@ -178,6 +178,15 @@ def test_whatever_deletes_documents_leaves_removals(notes: Collection) -> None:
     assert Removal.objects.count() == 2
 
 
+def test_the_same_content_is_tried_again_when_its_attempts_were_lost(notes: Collection) -> None:
+    put(notes, "a.md", b"Ferry")
+    for attempt in (1, 2, 3):
+        claims.claim(1)
+        assert put(notes, "a.md", b"Ferry")[0].changed == (attempt == 3)
+        claims.lapse(everything=True)
+    assert Document.objects.get().attempts == 0
+
+
 def test_failed_ones_are_tried_again_and_any_are_queued_again(notes: Collection) -> None:
     documents = [put(notes, f"{n}.txt", b"x")[0].document for n in range(3)]
     Document.objects.update(state="searchable", version=1)
