@@ -15,6 +15,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent.parent
 WORDS = ("ferry", "pier", "lighthouse", "granite", "storm", "keeper", "lamp", "harbour", "rope", "anchor")
 DEATHS = 10
+WAITING = "SELECT 1 FROM search_app_document WHERE state IN ('queued', 'working')"
 FILES = 40
 
 
@@ -62,7 +63,7 @@ def kill_at_work(environment: dict[str, str], command: list[str], rng: random.Ra
     patience = time.monotonic() + 60  # what has had its attempts is claimed no more
     while process.poll() is None and rows(environment, claimed) == before and time.monotonic() < patience:
         time.sleep(0.02)
-    time.sleep(rng.uniform(0.0, 1.5))
+    time.sleep(rng.uniform(0.0, 1.0))
     alive = process.poll() is None
     process.send_signal(signal.SIGKILL)
     process.wait()
@@ -95,7 +96,8 @@ def test_ten_deaths_of_the_command_lose_nothing_and_leave_nothing_twice(
     for death in range(DEATHS):
         if death == DEATHS // 2:  # the second half replaces versions that are there already
             assert manage(environment, *ingest).returncode == 0
-            write(folder, 2)
+        if death == DEATHS // 2 or not rows(environment, WAITING):
+            write(folder, 2 + death)
         deaths += kill_at_work(environment, [sys.executable, "manage.py", *ingest], rng)
     assert deaths >= DEATHS // 2, "the runs ended before they could be killed"
     last = manage(environment, *ingest)
@@ -136,9 +138,6 @@ from search_app.models import Document
 assert uploads.delete(Document.objects.filter(name__startswith="1")) == 11
 """
 )
-
-
-WAITING = "SELECT 1 FROM search_app_document WHERE state IN ('queued', 'working')"
 
 
 def python(environment: dict[str, str], code: str, *arguments: str) -> None:
