@@ -305,6 +305,7 @@ def tab_to(page: Page, words: str) -> None:
 def test_by_keyboard_only(admin: Page, tmp_path: Path) -> None:
     (tmp_path / "keys.md").write_text(note(700))
     (tmp_path / "broken.docx").write_bytes(b"PK\x03\x04 not a document at all")
+    admin.on("filechooser", lambda _: None)  # the browser must know long before that choosers are caught
     admin.goto("/manage/")
     tab_to(admin, "Upload")
     admin.keyboard.press("Enter")
