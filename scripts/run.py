@@ -79,8 +79,6 @@ def main() -> None:
     check_free(port)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # a shell may have had SIGINT ignored
         signal.signal(number, interrupted)
-    if sys.stdout.isatty():  # the parts write to this script and see no terminal
-        os.environ.setdefault("SIEVE_LOG_FORMAT", "plain")
     try:
         # The parts write into a pipe and cannot know that somebody reads along.
         form = os.environ.get("SIEVE_LOG_FORMAT") or ("plain" if sys.stdout.isatty() else "json")
