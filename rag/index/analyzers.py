@@ -3,7 +3,8 @@
 Text is put into NFKC first, so that full-width letters and the ligatures of PDF files are found as plain
 ones. Words are runs of letters, marks and digits, in lower case; stop words are dropped, the rest is
 stemmed and loses its accents. Chinese, Japanese and Korean have no analyzer of words here: their runs
-are cut into overlapping pairs of characters.
+are cut into overlapping pairs of characters. Each of them has a code of its own for the clusters that
+have an analyzer of its words.
 """
 
 import re
@@ -15,7 +16,7 @@ import tantivy
 
 LANGUAGES = {
     "ar": "Arabic",
-    "cjk": "Chinese, Japanese, Korean",
+    "cjk": "Chinese, Japanese, Korean (mixed)",
     "da": "Danish",
     "de": "German",
     "el": "Greek",
@@ -25,6 +26,8 @@ LANGUAGES = {
     "fr": "French",
     "hu": "Hungarian",
     "it": "Italian",
+    "ja": "Japanese",
+    "ko": "Korean",
     "nl": "Dutch",
     "no": "Norwegian",
     "plain": "Any other (no stemming)",
@@ -34,6 +37,7 @@ LANGUAGES = {
     "sv": "Swedish",
     "ta": "Tamil",
     "tr": "Turkish",
+    "zh": "Chinese",
 }
 """Code to name of every language that a collection can have."""
 
@@ -41,7 +45,9 @@ DEFAULT_LANGUAGE = "en"
 MAX_TERM_BYTES = 200
 """Longer runs of letters (encoded data, mostly) are not searchable by words."""
 
-_UNSTEMMED = {"cjk", "plain"}
+PAIRED = {"cjk", "ja", "ko", "zh"}
+"""Languages whose runs of characters are cut into pairs."""
+_UNSTEMMED = {*PAIRED, "plain"}
 _WITHOUT_STOP_WORDS = {"ar", "el", "ro", "ta", "tr"}
 _WORD = r"[\p{L}\p{M}\p{N}]+"
 _CJK_RUN = re.compile(
@@ -73,18 +79,29 @@ def analyzer(language: str) -> tantivy.TextAnalyzer:
 def prepare(text: str, language: str) -> str:
     """The text of a passage as it is given to `analyzer`."""
     text = unicodedata.normalize("NFKC", text)
-    if language == "cjk":
+    if language in PAIRED:
         return _CJK_RUN.sub(lambda run: " " + " ".join(_pieces(run[0])) + " ", text)
     return text
 
 
+def prepare_question(text: str, language: str) -> str:
+    """The text of a question as it is given to `analyzer`. Halves of surrogate pairs are nothing."""
+    text = unicodedata.normalize("NFKC", text.encode("utf-8", "ignore").decode("utf-8"))
+    if language in PAIRED:
+        return _CJK_RUN.sub(lambda run: " " + " ".join(_pairs(run[0])) + " ", text)
+    return text
+
+
 def terms(text: str, language: str) -> list[str]:
-    """The terms of a question, in order, repetitions kept."""
-    text = unicodedata.normalize("NFKC", text)
-    if language == "cjk":
-        text = _CJK_RUN.sub(lambda run: " " + " ".join(_pairs(run[0])) + " ", text)
-    found: list[str] = analyzer(language).analyze(text)
-    return found
+    """The terms of a question, in order, repetitions kept; not those whose stem is nothing."""
+    found: list[str] = analyzer(language).analyze(prepare_question(text, language))
+    return [term for term in found if term]
+
+
+def passage_terms(text: str, language: str) -> list[str]:
+    """The terms of a passage, in order, repetitions kept; not those whose stem is nothing."""
+    found: list[str] = analyzer(language).analyze(prepare(text, language))
+    return [term for term in found if term]
 
 
 def _pairs(run: str) -> Iterator[str]:

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+
 from rag.codes import TokenCodes
 from rag.encode.base import Floats
 from rag.errors import IndexUnavailable
@@ -22,6 +24,20 @@ class EncodedPassages:
     codes: tuple[TokenCodes, ...]
 
 
+def check(document: EncodedPassages, dimension: int) -> None:
+    """A caller's mistake is found before anything of it is written. Raises `ValueError`."""
+    name = f"{document.document_id}:{document.version}"
+    passages, shape = document.passages, (len(document.passages), dimension)
+    if document.vectors.shape != shape or len(document.codes) != len(passages):
+        raise ValueError(f"{name} needs vectors of shape {shape} and as many codes as passages")
+    if any((p.document_id, p.version) != (document.document_id, document.version) for p in passages):
+        raise ValueError(f"{name} comes with passages of another document")
+    if not np.isfinite(document.vectors).all():
+        raise ValueError(f"{name} has a vector that is not finite")
+    if any(codes.bits.shape[1] * 8 != dimension for codes in document.codes):
+        raise ValueError(f"{name} has token codes of another dimension than {dimension}")
+
+
 @dataclass(frozen=True, slots=True)
 class IndexReport:
     """What `verify` found: a sentence for each thing that is wrong; empty when all is well."""
@@ -30,7 +46,7 @@ class IndexReport:
     documents: int
     problems: tuple[str, ...]
     notes: tuple[str, ...] = ()
-    """What harms no search but is worth knowing, such as space that `rebuild` would free."""
+    """What harms no search but is worth knowing, such as space that `reindex` would free."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +58,19 @@ class Leg:
     started_ms: float
     """When the leg began, counted from the call of `search`."""
     elapsed_ms: float
+    partial: str = ""
+    """Why the ranking may lack passages that are there: a clause such as "2 of 5 shards answered"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """The version in use and how much it holds, for who watches over it."""
+
+    version: str
+    encoder: str
+    """Fingerprint of the encoder whose vectors it holds."""
+    passages: int
+    documents: int
 
 
 class IndexReader(Protocol):
@@ -55,14 +84,14 @@ class IndexReader(Protocol):
     def search(self, subqueries: Sequence[Subquery], k: int, collections: Sequence[str]) -> tuple[Leg, ...]:
         """One leg per subquery, in the order given, at most `k` candidates each, all of `collections`.
 
-        A ranking's stage is "bm25" for `Lexical`, "knn" for `Dense`. One leg
-        may fail alone. No collections, no candidates. Raises `IndexUnavailable` when nothing can be
-        searched.
+        A ranking's stage is "bm25" for `Lexical`, "knn" for `Dense`, "fused" for `Hybrid`, which not every
+        index can answer. One leg may fail alone. No collections, no candidates. Raises `IndexUnavailable`
+        when nothing can be searched.
         """
         ...
 
     def count(self, collections: Sequence[str]) -> int:
-        """Live passages in these collections."""
+        """Live passages in these collections, now or at most a second ago."""
         ...
 
     def token_codes(self, passage_ids: Sequence[str]) -> tuple[TokenCodes | None, ...]:
@@ -75,12 +104,24 @@ class IndexReader(Protocol):
 
 
 class IndexWriter(Protocol):
-    """One writer at a time. Each call is whole or not at all, whenever the process dies."""
+    """What a call wrote is found by every search that begins after it returned.
+
+    A call that failed, or whose process died, may leave passages of the version that it was writing, and
+    of no other: until the database calls a version current it is shown to nobody, and what never becomes
+    current is swept out.
+    """
+
+    @property
+    def exclusive(self) -> bool:
+        """True: while this writer is open, no other one is."""
+        ...
 
     def write(self, documents: Iterable[EncodedPassages]) -> None:
         """Add these document versions; the same version written again replaces itself.
 
-        Other versions of the document stay until `delete`: the database decides which one is shown.
+        Other versions of the document stay until `delete`: the database decides which one is shown. A
+        version that was taken out is never written again: versions only go up. Raises `PassagesRefused`,
+        after all else is written, where documents cannot be indexed as they are.
         """
         ...
 

@@ -16,9 +16,9 @@ import tantivy
 from numpy.typing import NDArray
 
 from rag.errors import IndexUnavailable
-from rag.index import rows
-from rag.index.text import TextReader, reading
-from rag.index.vectors import Arrays
+from rag.index.embedded import rows
+from rag.index.embedded.text import TextReader, reading
+from rag.index.embedded.vectors import Arrays
 
 _DEAD = -1
 
@@ -96,20 +96,18 @@ class Store:
             self._connections.append(connection)
 
     def _refresh(self, connection: sqlite3.Connection, old: Snapshot | None, seq: int) -> Snapshot:
-        arrays = Arrays(self.directory, self._dimension)
+        arrays = Arrays(self.directory, self._dimension, old.arrays if old is not None else None)
         collection = np.full(len(arrays), _DEAD, np.int32)
         if old is not None:
             collection[: len(old.collection)] = old.collection
-        sql = "SELECT slot, CASE WHEN live THEN collection ELSE -1 END FROM passages WHERE seq > ?"
-        changes = connection.execute(sql, (old.seq if old is not None else -1,)).fetchall()
-        if changes:
-            changed = np.array(changes, np.int64)
-            if changed[:, 0].max() >= len(arrays):
-                raise IndexUnavailable("The index's vectors are incomplete. Run: manage.py rebuild")
-            collection[changed[:, 0]] = changed[:, 1]
-        present, number_of = np.unique(collection[collection != _DEAD], return_counts=True)
+        slots, now = rows.changes(connection, old.seq if old is not None else -1)
+        if len(slots) and slots.max() >= len(arrays):
+            raise IndexUnavailable("The index's vectors are incomplete. Run: manage.py reindex")
+        collection[slots] = now
+        number_of = np.bincount(collection[collection != _DEAD])
+        present = np.flatnonzero(number_of)
         found = connection.execute("SELECT name, number, language FROM collections").fetchall()
-        counts = dict(zip(present.tolist(), number_of.tolist(), strict=True))
+        counts = dict(zip(present.tolist(), number_of[present].tolist(), strict=True))
         languages = {number: language for _, number, language in found}
         return Snapshot(
             seq=seq,

@@ -1,4 +1,4 @@
-"""The one writer of an embedded index. Commit order: vectors and codes, then text, then rows.
+"""The one writer of an embedded index. Commit order: vectors, signs and codes, then text, then rows.
 
 Killed anywhere, what has no row was never written: its slots stay empty for good and its terms are swept
 out of the text index by a later commit. A deletion goes the other way, rows first.
@@ -7,15 +7,13 @@ out of the text index by a later commit. A deletion goes the other way, rows fir
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import numpy as np
-
 from rag.errors import IndexCorrupt
-from rag.index import layout
 from rag.index.analyzers import DEFAULT_LANGUAGE, check_language
-from rag.index.base import EncodedPassages
-from rag.index.rows import RowWriter
-from rag.index.text import TextWriter
-from rag.index.vectors import Appender
+from rag.index.base import EncodedPassages, check
+from rag.index.embedded import layout, signs
+from rag.index.embedded.rows import RowWriter
+from rag.index.embedded.text import TextWriter
+from rag.index.embedded.vectors import Appender
 
 _SWEEP_AT = 2000
 """So many deleted passages wait for the next group of documents to be swept with."""
@@ -33,7 +31,9 @@ def new_version(root: Path, meta: layout.Meta) -> Path:
 
 
 class EmbeddedWriter:
-    """An `IndexWriter`, for one thread at a time."""
+    """An `IndexWriter`, for one thread at a time. Each call is whole or not at all."""
+
+    exclusive = True
 
     def __init__(self, directory: Path, meta: layout.Meta, lock: layout.Lock | None) -> None:
         self._meta = meta
@@ -74,7 +74,7 @@ class EmbeddedWriter:
         if wrong:
             raise IndexCorrupt(
                 f"These collections are indexed in another language: {', '.join(sorted(wrong))}. "
-                "Run: manage.py rebuild"
+                "Run: manage.py reindex"
             )
 
     def write(self, documents: Iterable[EncodedPassages]) -> None:
@@ -85,7 +85,7 @@ class EmbeddedWriter:
         try:
             swept = self._sweep_text()
             for document in documents:
-                self._check(document)
+                check(document, self._meta.dimension)
                 self._rows.kill(document.document_id, document.version)
                 self._add(document)
             self._rows.settle(swept)
@@ -144,23 +144,13 @@ class EmbeddedWriter:
         self._text.delete(swept)
         return swept
 
-    def _check(self, document: EncodedPassages) -> None:
-        """A caller's mistake is found before anything of it is written."""
-        name = f"{document.document_id}:{document.version}"
-        passages, shape = document.passages, (len(document.passages), self._meta.dimension)
-        if document.vectors.shape != shape or len(document.codes) != len(passages):
-            raise ValueError(f"{name} needs vectors of shape {shape} and as many codes as passages")
-        if any((p.document_id, p.version) != (document.document_id, document.version) for p in passages):
-            raise ValueError(f"{name} comes with passages of another document")
-        if not np.isfinite(document.vectors).all():
-            raise ValueError(f"{name} has a vector that is not finite")
-        if any(c.bits.shape[1] * 8 != self._meta.dimension for c in document.codes):
-            raise ValueError(f"{name} has token codes of another dimension than {self._meta.dimension}")
-
     def _add(self, document: EncodedPassages) -> None:
-        for passage, vector, codes in zip(document.passages, document.vectors, document.codes, strict=True):
+        turned = signs.make(document.vectors)
+        for passage, vector, row, codes in zip(
+            document.passages, document.vectors, turned, document.codes, strict=True
+        ):
             number, language = self._collection(passage.collection)
-            slot, offset, length, check = self._files.append(vector, codes, passage.text)
+            slot, offset, length, check = self._files.append(vector, row, codes, passage.text)
             self._text.add(language, slot, number, passage.search_text)
             self._rows.add(slot, number, passage, offset, length, check)
 

@@ -6,19 +6,26 @@ import numpy as np
 
 from rag.encode.base import Floats
 from rag.errors import IndexUnavailable
-from rag.index import rows, text
-from rag.index.snapshot import Snapshot
-from rag.index.vectors import Slots
-from rag.types import Lexical, Subquery
-
-Found = tuple[Slots, Floats]
+from rag.index.embedded import rows, signs, text
+from rag.index.embedded.snapshot import Snapshot
+from rag.index.embedded.text import Found
+from rag.index.embedded.vectors import Slots
+from rag.types import Hybrid, Lexical, Subquery
 
 DECIMALS = 6
 """Equal vectors may differ in the last bit, by their place in the scan; rounded, they tie."""
 
+EXACT = 65_536
+"""So many allowed vectors are compared without a first pass over their signs, which would save nothing."""
+AT_LEAST, SHARE, A_PLACE = 16_384, 16, 64
+"""How many are compared after it: at least, as a part of all, and for each of the `k`. `docs/decisions/0021`
+has the recall."""
+
 
 def find(subquery: Subquery, k: int, allowed: tuple[int, ...], snapshot: Snapshot) -> Found:
     """At least the best `k`. Raises `IndexUnavailable` where this leg cannot answer."""
+    if isinstance(subquery, Hybrid):
+        raise IndexUnavailable("The embedded index does not fuse by itself.")
     if isinstance(subquery, Lexical):
         return bm25(subquery.text, k, allowed, snapshot)
     return knn(np.asarray(subquery.vector, np.float32), k, allowed, snapshot)
@@ -31,22 +38,27 @@ def bm25(question: str, k: int, allowed: tuple[int, ...], snapshot: Snapshot) ->
         opened = snapshot.text[language]
         if isinstance(opened, IndexUnavailable):
             raise opened
-        reader, searcher = opened
         present = {number for number in snapshot.counts if snapshot.languages[number] == language}
         asked = present.intersection(allowed)
+        share = sum(snapshot.counts[n] for n in asked) / sum(snapshot.counts[n] for n in present)
         with text.reading():
-            query = reader.query(question, None if asked == present else sorted(asked))
-            if query is not None:
-                legs.append(text.search(searcher, query, k, snapshot.mask(allowed)))
+            legs.append(text.search(opened, question, k, sorted(asked), share, snapshot.mask(allowed)))
     return np.concatenate([slots for slots, _ in legs]), np.concatenate([scores for _, scores in legs])
 
 
 def knn(vector: Floats, k: int, allowed: tuple[int, ...], snapshot: Snapshot) -> Found:
-    """Every allowed vector is compared; where they are the smaller part, only they are read."""
+    """Up to `EXACT` allowed vectors are all compared; of more, those whose signs differ least.
+
+    Where what is compared is the smaller part of the vectors, only that is read.
+    """
     arrays, mask = snapshot.arrays, snapshot.mask(allowed)
     if vector.shape != (arrays.dimension,):
         raise ValueError(f"the query's vector is {vector.shape}, the index has {arrays.dimension} dimensions")
-    slots = np.flatnonzero(mask)
+    count = int(np.count_nonzero(mask))
+    if count > EXACT and arrays.signs is not None and not mask[len(arrays.signs) :].any():
+        slots = signs.nearest(arrays.signs, vector, mask, max(AT_LEAST, count // SHARE, k * A_PLACE))
+    else:
+        slots = np.flatnonzero(mask)
     if len(slots) * 2 > len(mask):
         return slots, np.round(arrays.cosines(vector)[slots], DECIMALS)
     return slots, np.round(arrays.cosines(vector, slots), DECIMALS)

@@ -3,23 +3,12 @@
 import json
 import sqlite3
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 
 from rag.codes import SCHEME
 from rag.errors import IndexCorrupt
-from rag.index import layout, rows
-
-
-@dataclass(frozen=True, slots=True)
-class Glance:
-    """The version in use and how much it holds."""
-
-    version: str
-    encoder: str
-    """Fingerprint of the encoder whose vectors it holds."""
-    passages: int
-    documents: int
+from rag.index.base import Glance
+from rag.index.embedded import layout, rows
 
 
 def glance(root: Path) -> Glance | None:
@@ -30,10 +19,12 @@ def glance(root: Path) -> Glance | None:
     try:
         meta = layout.Meta(**json.loads((root / version / "meta.json").read_text("utf-8")))
         with closing(rows.connect(root / version)) as connection:
-            sql = "SELECT COUNT(*), COUNT(DISTINCT document_id) FROM passages WHERE live"
+            # grouped, SQLite counts along an index; COUNT(DISTINCT) sorts, seven times as long
+            sql = """SELECT COALESCE(SUM(n), 0), COUNT(*) FROM
+                (SELECT COUNT(*) AS n FROM passages WHERE live GROUP BY document_id)"""
             passages, documents = connection.execute(sql).fetchone()
     except (OSError, ValueError, TypeError, sqlite3.Error) as error:
-        raise IndexCorrupt("The index cannot be read. Run: manage.py rebuild") from error
+        raise IndexCorrupt("The index cannot be read. Run: manage.py reindex") from error
     if (meta.scheme, meta.format) != (SCHEME, layout.FORMAT):
-        raise IndexCorrupt("The index was written by another version of Sieve. Run: manage.py rebuild")
+        raise IndexCorrupt("The index was written by another version of Sieve. Run: manage.py reindex")
     return Glance(version, meta.encoder, passages, documents)

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from rag.codes import TokenCodes
 from rag.errors import IndexCorrupt, IndexUnavailable
-from rag.index import layout, rows
 from rag.index.base import Leg
-from rag.index.legs import DECIMALS, Found, cut, find
-from rag.index.snapshot import Snapshot, Store
+from rag.index.embedded import layout, rows
+from rag.index.embedded.legs import DECIMALS, cut, find
+from rag.index.embedded.snapshot import Snapshot, Store
+from rag.index.embedded.text import Found
 from rag.types import Lexical, Passage, Ranking, Subquery
 
 
@@ -68,7 +69,7 @@ class EmbeddedReader:
                     snapshot.arrays.codes(*places[pid]) if pid in places else None for pid in passage_ids
                 )
             except ValueError as error:
-                raise IndexUnavailable("The token codes are damaged. Run: manage.py rebuild") from error
+                raise IndexUnavailable("The token codes are damaged. Run: manage.py reindex") from error
 
     def documents(self) -> dict[tuple[str, int], int]:
         with self._read() as (connection, _):

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from rag.encode.base import Floats
 from rag.errors import IndexUnavailable
 from rag.index.analyzers import analyzer, prepare, terms
-from rag.index.vectors import Slots
+from rag.index.embedded.vectors import Slots
 
 MAX_CHARACTERS = 20_000
 MAX_TERMS = 256
@@ -30,6 +30,10 @@ _HEAP_BYTES = 48_000_000
 _DECIMALS = 4
 """Equal passages may differ in the last bit of their sums; rounded, they tie."""
 
+BROAD, SPARE = 0.5, 50
+"""From this share of all passages on, collections are filtered after a search for some more than needed."""
+
+Found = tuple[Slots, Floats]
 
 _SCHEMA = (
     tantivy.SchemaBuilder()
@@ -114,7 +118,7 @@ def reading() -> Iterator[None]:
     except BaseException as error:
         # a panic is no Exception, and its class has no other address
         if isinstance(error, _DAMAGE) or type(error).__name__ == "PanicException":
-            raise IndexUnavailable("The text index is damaged. Run: manage.py rebuild") from error
+            raise IndexUnavailable("The text index is damaged. Run: manage.py reindex") from error
         raise
 
 
@@ -152,13 +156,45 @@ class TextReader:
 
 
 def search(
-    searcher: tantivy.Searcher, query: tantivy.Query, k: int, allowed: NDArray[np.bool_]
-) -> tuple[Slots, Floats]:
-    """Slots and scores of the best `k` among the `allowed` slots, best first, and all that tie with the last.
+    opened: tuple[TextReader, tantivy.Searcher],
+    question: str,
+    k: int,
+    collections: Sequence[int],
+    share: float,
+    allowed: NDArray[np.bool_],
+) -> Found:
+    """Slots and scores of the best `k` of these collections, best first, and all that tie with the last.
 
-    Asks for more until the passages that are not live, or only tie, have taken no place from others.
+    `share` is their part of all passages, `allowed` has their live ones. Inside collections tantivy reads
+    every posting of every term; without them it skips what cannot be among the best. So where the share
+    is large the best of everything are looked through first; mostly they hold enough.
     """
-    limit = k + 50
+    reader, searcher = opened
+    found = None
+    if share >= BROAD:
+        query = reader.query(question, None)
+        if query is not None:
+            found = _search(searcher, query, k, int(1.2 * k / share) + SPARE, allowed, again=share == 1.0)
+    if found is None:
+        query = reader.query(question, collections)
+        if query is not None:
+            found = _search(searcher, query, k, k + SPARE, allowed, again=True)
+    return found or (np.empty(0, np.int64), np.empty(0, np.float32))
+
+
+def _search(
+    searcher: tantivy.Searcher,
+    query: tantivy.Query,
+    k: int,
+    limit: int,
+    allowed: NDArray[np.bool_],
+    *,
+    again: bool,
+) -> Found | None:
+    """Asks for more until the passages that are not allowed, or only tie, have taken no place from others.
+
+    None where that would be needed and is not to be done `again`.
+    """
     while True:
         hits = searcher.search(query, limit, count=False).hits
         found = searcher.fast_field_values("slot", [address for _, address in hits])
@@ -170,6 +206,8 @@ def search(
             if len(keep) > k:
                 keep = keep[scores[keep] >= scores[keep[k - 1]]]
             return slots[keep], scores[keep]
+        if not again:
+            return None
         limit *= 4
 
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from rag.errors import IndexUnavailable
-from rag.index import rows
 from rag.index.base import IndexReport
-from rag.index.snapshot import Snapshot, Store
-from rag.index.text import reading, slots_in
-from rag.index.vectors import checksum
+from rag.index.embedded import rows, signs
+from rag.index.embedded.snapshot import Snapshot, Store
+from rag.index.embedded.text import reading, slots_in
+from rag.index.embedded.vectors import checksum
 
 _SHOWN = 5
 
@@ -28,18 +28,20 @@ def verify_version(directory: Path, dimension: int) -> IndexReport:
         with Store(directory, dimension).read() as (connection, snapshot):
             problems = [*_rows(connection), *_files(connection, snapshot)]
             found, notes = _text(directory, connection, snapshot)
+            more, without = _signs(connection, snapshot)
+            found, notes = [*found, *more], [*notes, *without]
             documents = rows.documents(connection)
             return IndexReport(
                 sum(snapshot.counts.values()), len(documents), (*problems, *found), tuple(notes)
             )
     except (OSError, ValueError, sqlite3.Error, IndexUnavailable) as error:
-        return IndexReport(0, 0, (f"The index cannot be read ({error}). `rebuild` makes it anew.",))
+        return IndexReport(0, 0, (f"The index cannot be read ({error}). `reindex` makes it anew.",))
 
 
 def _rows(connection: sqlite3.Connection) -> Iterable[str]:
     for (message,) in connection.execute("PRAGMA quick_check(5)"):
         if message != "ok":
-            yield f"The rows are damaged: {message}. `rebuild` makes them anew."
+            yield f"The rows are damaged: {message}. `reindex` makes them anew."
     gaps = """SELECT document_id || ':' || version FROM passages WHERE live GROUP BY document_id, version
         HAVING min(position) <> 0 OR max(position) <> count(*) - 1"""
     yield from _sentence(
@@ -53,14 +55,30 @@ def _files(connection: sqlite3.Connection, snapshot: Snapshot) -> Iterable[str]:
     for slot, pid, text, offset, length, check in connection.execute(sql):
         try:
             codes = bytes(arrays.raw_codes(offset, length))
-            vector = arrays.vectors[slot].tobytes()
-        except (IndexError, ValueError):
+        except ValueError:
             missing.append(pid)
             continue
+        vector = arrays.vectors.between(slot, slot + 1).tobytes()
         if checksum(vector, codes, text) != check:
             damaged.append(pid)
     yield from _sentence("passages have no vector or no token codes", missing)
     yield from _sentence("passages have a damaged vector, damaged token codes or damaged text", damaged)
+
+
+def _signs(connection: sqlite3.Connection, snapshot: Snapshot) -> tuple[list[str], list[str]]:
+    """Rows of signs that are not those of their vectors; slots that have none are searched all the same."""
+    arrays, live = snapshot.arrays, snapshot.mask(tuple(snapshot.counts))
+    if arrays.signs is None or live[len(arrays.signs) :].any():
+        return [], ["Vectors are compared without a first pass over their signs; the next writer makes them."]
+    damaged: list[int] = []
+    start, count = 0, min(len(arrays.signs), len(arrays))
+    for made in signs.remake(arrays.vectors, 0, count):
+        stop = start + len(made)
+        differ = np.bitwise_count(made.view(np.uint64) ^ arrays.signs.between(start, stop)).sum(axis=1)
+        damaged += (start + np.flatnonzero(live[start:stop] & (differ > signs.DAMAGED))).tolist()
+        start = stop
+    names = rows.ids(connection, damaged)
+    return list(_sentence("passages have damaged signs", [names[slot] for slot in damaged])), []
 
 
 def _text(directory: Path, connection: sqlite3.Connection, snapshot: Snapshot) -> tuple[list[str], list[str]]:
@@ -70,7 +88,7 @@ def _text(directory: Path, connection: sqlite3.Connection, snapshot: Snapshot) -
     )
     for language, opened in sorted(snapshot.text.items()):
         if isinstance(opened, IndexUnavailable):
-            problems.append(f"The text index for {language} cannot be opened. `rebuild` makes it anew.")
+            problems.append(f"The text index for {language} cannot be opened. `reindex` makes it anew.")
             continue
         if damaged := damaged_files(directory / f"text-{language}"):
             problems.extend(_sentence(f"files of the text index for {language} are damaged", damaged))
@@ -91,7 +109,7 @@ def _text(directory: Path, connection: sqlite3.Connection, snapshot: Snapshot) -
         )
     empty = len(snapshot.arrays) - sum(snapshot.counts.values())
     if empty:
-        notes.append(f"{empty} slots are no longer in use; `rebuild` frees their space.")
+        notes.append(f"{empty} slots are no longer in use; `reindex` frees their space.")
     return problems, notes
 
 
@@ -128,4 +146,4 @@ def damaged_files(directory: Path) -> list[str]:
 def _sentence(what: str, names: list[str]) -> Iterable[str]:
     if names:
         more = ", ..." if len(names) > _SHOWN else ""
-        yield f"{len(names)} {what} ({', '.join(names[:_SHOWN])}{more}). `rebuild` restores them."
+        yield f"{len(names)} {what} ({', '.join(names[:_SHOWN])}{more}). `reindex` restores them."

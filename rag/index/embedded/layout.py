@@ -2,7 +2,8 @@
 
 <root>/current              name of the version in use, replaced by rename
 <root>/writer.lock          held by the one writer
-<root>/passages-0001/       one version: meta.json, rows.db, vectors.f16, codes.bin, text-en/, ...
+<root>/passages-0001/       one version: meta.json, rows.db, vectors.f16, signs.bin,
+                            codes.bin, text-en/, ...
 """
 
 import fcntl
@@ -40,7 +41,7 @@ def current(root: Path) -> str | None:
     except FileNotFoundError:
         return None
     if not _NAME.match(name):
-        raise IndexCorrupt("The index's pointer to its version is damaged. Run: manage.py rebuild")
+        raise IndexCorrupt("The index's pointer to its version is damaged. Run: manage.py reindex")
     return name
 
 
@@ -48,17 +49,17 @@ def in_use(root: Path, wanted: Meta) -> Path:
     """The version in use. Raises `IndexCorrupt` unless it was built with just what is wanted now."""
     name = current(root)
     if name is None:
-        raise IndexCorrupt("There is no index here. Run: manage.py rebuild")
+        raise IndexCorrupt("There is no index here. Run: manage.py reindex")
     directory = root / name
     try:
         found = json.loads((directory / "meta.json").read_text("utf-8"))
     except (OSError, ValueError) as error:
-        raise IndexCorrupt("The index cannot be read. Run: manage.py rebuild") from error
+        raise IndexCorrupt("The index cannot be read. Run: manage.py reindex") from error
     for key, value in asdict(wanted).items():
         if found.get(key) != value:
             raise IndexCorrupt(
                 f"The index was built with {key} {found.get(key)!r}, but {value!r} is in use. "
-                "Run: manage.py rebuild"
+                "Run: manage.py reindex"
             )
     return directory
 

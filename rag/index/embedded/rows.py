@@ -10,6 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from rag.types import Passage
 
 _SCHEMA = """
@@ -24,11 +27,12 @@ CREATE TABLE passages (
     code_length INTEGER NOT NULL, checksum INTEGER NOT NULL);
 CREATE UNIQUE INDEX live_id ON passages (id) WHERE live;
 CREATE INDEX live_document ON passages (document_id, version) WHERE live;
-CREATE INDEX change ON passages (seq);
 CREATE TABLE pending (slot INTEGER PRIMARY KEY);
 """
+_CHANGES = "CREATE INDEX changes ON passages (seq, live, collection);"
 # `seq` counts transactions; each touched row carries the one that touched it last, so a reader takes up
-# what changed since. `pending` holds dead slots that the text index may still know.
+# what changed since, from the index `changes` alone. `pending` holds dead slots that the text index may
+# still know.
 
 _PASSAGES = """SELECT slot, id, document_id, version, position, collection, title, headings, text, start,
     stop, page, tokens FROM passages WHERE live AND slot IN"""
@@ -87,6 +91,13 @@ def code_places(connection: sqlite3.Connection, passage_ids: Sequence[str]) -> d
     return {pid: (offset, length) for pid, offset, length in _rows_in(connection, sql, passage_ids)}
 
 
+def changes(connection: sqlite3.Connection, seq: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """Slots that a later transaction touched, and the collection of each, -1 where it is not live."""
+    sql = "SELECT slot, CASE WHEN live THEN collection ELSE -1 END FROM passages WHERE seq > ?"
+    found = np.fromiter(connection.execute(sql, (seq,)), [("slot", np.int64), ("collection", np.int32)])
+    return found["slot"], found["collection"]
+
+
 def documents(connection: sqlite3.Connection) -> dict[tuple[str, int], int]:
     sql = "SELECT document_id, version, count(*) FROM passages WHERE live GROUP BY document_id, version"
     return {(document, version): count for document, version, count in connection.execute(sql)}
@@ -109,9 +120,12 @@ class RowWriter:
         # FULL: what was reported as written stays written when the power goes, since the application
         # marks documents as indexed on the strength of it. One fsync for a whole group of documents.
         self._db.execute("PRAGMA synchronous = FULL")
+        if self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'change'").fetchone():
+            # an index from before a reader could open it without reading every row
+            self._db.executescript(f"BEGIN IMMEDIATE; DROP INDEX change; {_CHANGES} COMMIT;")
 
     def create(self) -> None:
-        self._db.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
+        self._db.executescript(f"BEGIN; {_SCHEMA} {_CHANGES} COMMIT;")
 
     def begin(self) -> None:
         self._db.execute("BEGIN IMMEDIATE")

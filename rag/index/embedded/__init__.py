@@ -1,6 +1,6 @@
 """The index that needs nothing but a folder: tantivy for words, exact scan for vectors, SQLite for rows.
 
-`create`, `open_reader`, `open_writer`, `rebuild` and `verify` are its whole surface. One writer at a time,
+`create`, `open_reader`, `open_writer`, `reindex` and `verify` are its whole surface. One writer at a time,
 any number of readers in any number of processes.
 """
 
@@ -9,11 +9,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from rag.errors import IndexCorrupt
-from rag.index import layout
 from rag.index.base import EncodedPassages, IndexReport
-from rag.index.reader import EmbeddedReader
-from rag.index.verify import verify_version
-from rag.index.writer import EmbeddedWriter, new_version
+from rag.index.embedded import layout
+from rag.index.embedded.reader import EmbeddedReader
+from rag.index.embedded.verify import verify_version
+from rag.index.embedded.writer import EmbeddedWriter, new_version
 
 __all__ = ["EmbeddedReader", "EmbeddedWriter", "create", "open_reader", "open_writer", "rebuild", "verify"]
 
@@ -54,7 +54,7 @@ def open_writer(
     except BaseException as error:
         lock.release()
         if isinstance(error, sqlite3.Error):
-            raise IndexCorrupt("The index's rows are damaged. Run: manage.py rebuild") from error
+            raise IndexCorrupt("The index's rows are damaged. Run: manage.py reindex") from error
         raise
     try:
         writer.set_languages(languages or {})
