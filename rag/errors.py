@@ -4,6 +4,8 @@ An `...Unavailable` error licenses the caller to go on without the stage and to 
 exception is a bug and surfaces.
 """
 
+from collections.abc import Mapping
+
 
 class SieveError(Exception):
     """Base of all errors that carry a sentence for a person."""
@@ -27,6 +29,20 @@ class IndexCorrupt(SieveError):
 
 class IndexBusy(SieveError):
     """Another process holds the index's writer."""
+
+
+class PassagesRefused(SieveError):
+    """The index refused these documents as they are: trying again changes nothing.
+
+    Every other document of the same call was written and can be found. Of the refused ones nothing is left
+    under the version that was to be written.
+    """
+
+    def __init__(self, reasons: Mapping[str, str]) -> None:
+        """`reasons`: document id to a sentence for the person who uploaded it, without its words."""
+        self.reasons = dict(reasons)
+        named = ", ".join(sorted(self.reasons))
+        super().__init__(f"The index refused {len(self.reasons)} documents: {named}.")
 
 
 class Unavailable(SieveError):

@@ -7,6 +7,7 @@ replaying a trace stands on, and two texts on two cores are as fast as one batch
 `docs/decisions/0005-one-text-a-run.md`. `batch_tokens` batches all the same, for models in floats.
 """
 
+import math
 import os
 import threading
 from collections.abc import Callable, Sequence
@@ -113,8 +114,24 @@ class OnnxModel:
 
 
 def cores() -> int:
-    """Cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Cores this process may use: those it may run on, and no more than its container is given."""
+    own = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(own, container_cores() or own)
+
+
+def container_cores(cgroup: Path = Path("/sys/fs/cgroup")) -> int | None:
+    """Cores' worth of time that the container is given, rounded up; None where it has no limit.
+
+    A container sees all cores of its machine: with a thread for each it would stand still most of the time.
+    """
+    try:
+        if (limit := cgroup / "cpu.max").exists():
+            quota, period = limit.read_text().split()
+        else:  # version 1
+            quota, period = ((cgroup / "cpu" / f"cpu.cfs_{n}_us").read_text() for n in ("quota", "period"))
+        return max(1, math.ceil(int(quota) / int(period))) if int(quota) > 0 else None
+    except (OSError, ValueError):  # no such files, or "max"
+        return None
 
 
 def tokenizer(file: Path, *, max_tokens: int | None, only_second: bool = False) -> Tokenizer:

@@ -17,17 +17,18 @@ from rag.errors import (
 )
 from rag.fuse import fuse
 from rag.generate.base import Finished, Generator
-from rag.index.base import IndexReader
+from rag.index.base import IndexReader, Leg
 from rag.prompt import pack
 from rag.rerank.base import Reranker
 from rag.spec import PipelineSpec
 from rag.trace import Began, Delta, Encoded, Event, Generated, Packed, Permitted, Ranked, Skipped, Trace, fold
-from rag.types import Answer, Dense, Lexical, Passage, Query, Ranking, Stage, Subquery, Timing, Usage
+from rag.types import Answer, Dense, Hybrid, Lexical, Passage, Query, Ranking, Stage, Subquery, Timing, Usage
 
 Permit = Callable[[Sequence[Passage]], frozenset[str]]
 """Passages → the ids of those that the asker may read at this moment."""
 
 LEGS: tuple[Stage, ...] = ("bm25", "knn")
+LEG_NAMES: dict[Stage, str] = {"bm25": "words", "knn": "meaning"}
 RERANK_STAGES: dict[Stage, str] = {"late": "Late interaction", "reranked": "Reranking"}
 NOTHING_FOUND = "No passage was found for this question."
 
@@ -74,14 +75,15 @@ class Pipeline:
     ) -> Iterator[Event]:
         """Answer a question, event by event: retrieve, fuse, rerank, blend, pack, generate.
 
-        Raises `IndexUnavailable` when neither leg can search, and `RerankUnavailable` where the
-        spec requires the cross-encoder. Every other loss is a `Skipped` event, and the path goes on.
+        Raises `IndexUnavailable` when neither leg can search, after an event for each that says why, and
+        `RerankUnavailable` where the spec requires the cross-encoder. Every other loss is a `Skipped`
+        event, and the path goes on.
         """
         clock = Clock()
         yield self._began(query)
         found: list[Ranking] = []
         if replay and replay.from_legs:
-            retrieved = _again(replay.trace, permit, clock)
+            retrieved = _again(replay.trace, self.spec.fuse.server, permit, clock)
         else:
             retrieved = self._retrieve(query, permit, clock)
         for event in retrieved:
@@ -90,9 +92,12 @@ class Pipeline:
             yield event
 
         started = clock.now()
-        weights = {"bm25": self.spec.fuse.bm25, "knn": self.spec.fuse.knn}
-        fused = fuse(found, self.spec.fuse.method, weights)
-        yield Ranked(fused, clock.since("fused", started), len(fused))
+        fused = next((ranking for ranking in found if ranking.stage == "fused"), None)
+        found = [ranking for ranking in found if ranking is not fused]
+        if fused is None:
+            weights = {"bm25": self.spec.fuse.bm25, "knn": self.spec.fuse.knn}
+            fused = fuse(found, self.spec.fuse.method, weights)
+            yield Ranked(fused, clock.since("fused", started), len(fused))
 
         final = fused
         for event in self._rerank(query, found, fused, clock, replay):
@@ -116,24 +121,34 @@ class Pipeline:
         )
 
     def _retrieve(self, query: Query, permit: Permit, clock: Clock) -> Iterator[Event]:
-        """Both legs, each inside the asker's collections, then the check of what was found."""
+        """Both legs, each inside the asker's collections, then the check of what was found.
+
+        Where the spec has the index fuse, it is asked for that besides them.
+        """
+        spec = self.spec.fuse
         legs: list[tuple[Stage, Subquery]] = [("bm25", Lexical(query.text))]
         started = clock.now()
         try:
-            legs.append(("knn", Dense(self.encoder.encode_queries([query.text]).vectors[0])))
+            vector = self.encoder.encode_queries([query.text]).vectors[0]
+            legs.append(("knn", Dense(vector)))
+            if spec.server:
+                legs.append(("fused", Hybrid(query.text, vector, spec.method, spec.bm25, spec.knn)))
             yield Encoded(clock.since("encode", started))
         except EncoderUnavailable as error:
             yield Skipped("knn", f"Searched by words only: {error}", clock.since("encode", started))
 
         started = clock.now()
-        results = self.index.search(
-            [subquery for _, subquery in legs], self.spec.fuse.depth, query.collections
-        )
+        try:
+            results = self.index.search([subquery for _, subquery in legs], spec.depth, query.collections)
+        except IndexUnavailable as error:
+            results = tuple(Leg(None, error, 0.0, clock.now() - started) for _ in legs)
         searched = [
             (stage, leg, Timing(stage, started + leg.started_ms, leg.elapsed_ms))
             for (stage, _), leg in zip(legs, results, strict=True)
         ]
-        if all(leg.ranking is None for _, leg, _ in searched):
+        if all(leg.ranking is None for stage, leg, _ in searched if stage in LEGS):
+            for stage, leg, timing in searched[: len(LEGS)]:
+                yield Skipped(stage, f"Not searched by {LEG_NAMES[stage]}: {leg.error}", timing)
             raise IndexUnavailable(f"Nothing can be searched now: {searched[0][1].error}")
 
         started = clock.now()
@@ -141,12 +156,17 @@ class Pipeline:
         allowed = permit(tuple(found.values()))
         checked = clock.since("permit", started)
         for stage, leg, timing in searched:
+            if leg.ranking is None and stage == "fused":
+                yield Skipped(stage, f"Not fused by the index, but here: {leg.error}", timing)
+                continue
             if leg.ranking is None:
-                yield Skipped(stage, f"The {stage} leg did not answer: {leg.error}", timing)
+                other = LEG_NAMES["bm25" if stage == "knn" else "knn"]
+                yield Skipped(stage, f"Searched by {other} only: {leg.error}", timing)
                 continue
             kept = tuple(c for c in leg.ranking.candidates if c.passage.id in allowed)
             ranking = Ranking(stage, leg.ranking.kind, kept)
-            yield Ranked(ranking, timing, self.spec.fuse.depth)
+            asked = len(ranking) if stage == "fused" else spec.depth
+            yield Ranked(ranking, timing, asked, leg.partial)
         yield Permitted(len(found) - len(allowed), checked)
 
     def _rerank(
@@ -253,14 +273,17 @@ class Pipeline:
                 yield Generated(Answer(written, (), "failed"), Usage(spec.model, 0, 0), timing, first_ms)
 
 
-def _again(stored: Trace, permit: Permit, clock: Clock) -> Iterator[Event]:
-    """The legs of a stored trace, less what may not be read any more."""
-    legs = [ranking for stage in LEGS if (ranking := stored.ranking(stage))]
+def _again(stored: Trace, server: bool, permit: Permit, clock: Clock) -> Iterator[Event]:
+    """The legs of a stored trace, and a fusion by the index, less what may not be read any more."""
+    server = server and all(skip.stage != "fused" for skip in stored.skipped)
+    stages = (*LEGS, "fused") if server else LEGS
+    legs = [ranking for stage in stages if (ranking := stored.ranking(stage))]
     found = {p.id: p for ranking in legs for p in ranking.passages}
     started = clock.now()
     allowed = permit(tuple(found.values()))
     for ranking in legs:
         kept = tuple(c for c in ranking.candidates if c.passage.id in allowed)
         timing = clock.since(ranking.stage, started)
-        yield Ranked(Ranking(ranking.stage, ranking.kind, kept), timing, stored.asked[ranking.stage])
+        again = Ranking(ranking.stage, ranking.kind, kept)
+        yield Ranked(again, timing, stored.asked[ranking.stage], stored.partial.get(ranking.stage, ""))
     yield Permitted(len(found) - len(allowed), clock.since("permit", started))

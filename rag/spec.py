@@ -33,7 +33,7 @@ class SplitSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     overlap_tokens: Annotated[int, Meta(ge=0, le=512)]
 
 
-class FuseSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class FuseSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     """Fusion of the two legs: `rrf` reads ranks; `minmax` and `zscore` weigh standardised scores."""
 
     method: Literal["rrf", "minmax", "zscore"]
@@ -41,6 +41,9 @@ class FuseSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Candidates taken from each leg."""
     bm25: Weight
     knn: Weight
+    server: bool = False
+    """True: the search cluster fuses; where it cannot, `rag.fuse` does, and the answer says so. Left out of
+    the canonical form while False, so that older fingerprints stay."""
 
 
 class LateSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -111,8 +114,14 @@ class PipelineSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         return "sha256:" + hashlib.sha256(canonical(self)).hexdigest()
 
     def as_dict(self) -> dict[str, Any]:
+        """The canonical form."""
         built: dict[str, Any] = msgspec.to_builtins(self)
         return built
+
+    def whole(self) -> dict[str, Any]:
+        """The same with the values that the canonical form leaves out."""
+        parts = msgspec.structs.asdict(self).items()
+        return {name: None if part is None else msgspec.structs.asdict(part) for name, part in parts}
 
 
 def canonical(spec: PipelineSpec) -> bytes:

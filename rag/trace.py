@@ -31,6 +31,8 @@ class Ranked:
     timing: Timing
     asked: int
     """How many candidates the stage was given or asked for; it may have scored fewer."""
+    partial: str = ""
+    """Why a leg may lack passages that are there: a clause such as "2 of 5 shards answered"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,13 @@ class Trace:
     usage: Usage | None = None
     timings: tuple[Timing, ...] = field(default=(), compare=False)
     first_ms: float | None = field(default=None, compare=False)
+    partial: Mapping[str, str] = field(default_factory=dict)
+    """Leg to why it may lack passages that are there. Such a trace must never be served from a cache."""
+
+    @property
+    def partial_index(self) -> bool:
+        """Whether only a part of the index was searched."""
+        return bool(self.partial)
 
     def ranking(self, stage: str) -> Ranking | None:
         return next((ranking for ranking in self.rankings if ranking.stage == stage), None)
@@ -150,6 +159,9 @@ class Trace:
     def degraded(self) -> tuple[str, ...]:
         """One plain sentence for each thing that did not go as the spec says; empty when all went well."""
         sentences = [skip.reason for skip in self.skipped if skip.failed]
+        if self.partial_index:
+            reasons = "; ".join(dict.fromkeys(self.partial.values()))
+            sentences.append(f"Only a part of the index was searched, so passages may be missing: {reasons}.")
         if self.rerank.status == "partial":
             sentences.append(
                 f"Reranking stopped at its time budget: {self.rerank.scored} of {self.rerank.asked} "
@@ -176,6 +188,7 @@ def fold(events: Iterable[Event]) -> Trace:
     asked: dict[str, int] = {}
     skipped: list[Skipped] = []
     timings: list[Timing] = []
+    partial: dict[str, str] = {}
     refused = 0
     context: tuple[ContextPassage, ...] = ()
     dropped: tuple[tuple[str, str], ...] = ()
@@ -186,8 +199,9 @@ def fold(events: Iterable[Event]) -> Trace:
         match event:
             case Encoded(timing):
                 timings.append(timing)
-            case Ranked(ranking, timing, number):
+            case Ranked(ranking, timing, number, why):
                 rankings.append(ranking)
+                partial |= {ranking.stage: why} if why else {}
                 asked[ranking.stage] = number
                 timings.append(timing)
             case Skipped(timing=timing):
@@ -220,4 +234,5 @@ def fold(events: Iterable[Event]) -> Trace:
         usage=usage,
         timings=tuple(timings),
         first_ms=first_ms,
+        partial=partial,
     )

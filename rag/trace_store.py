@@ -68,6 +68,7 @@ class _StoredTrace(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     usage: Usage | None
     timings: tuple[Timing, ...]
     first_ms: float | None
+    partial: dict[str, str] = {}
 
 
 @lru_cache(maxsize=1024)  # a trace asks twice for each of its texts, and traces share most of them
@@ -111,6 +112,7 @@ def to_json(trace: Trace) -> dict[str, Any]:
         usage=trace.usage,
         timings=trace.timings,
         first_ms=trace.first_ms,
+        partial=dict(trace.partial),
     )
     built: dict[str, Any] = msgspec.to_builtins(stored)
     return built

@@ -128,7 +128,22 @@ class Dense:
     vector: Sequence[float]
 
 
-Subquery = Lexical | Dense
+FusionMethod = Literal["rrf", "minmax", "zscore"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Hybrid:
+    """Both, fused inside the index. Its ranking has stage "fused", and at most twice as many candidates."""
+
+    text: str
+    vector: Sequence[float]
+    method: FusionMethod
+    bm25: float
+    knn: float
+    """Weights, 0 to 1; `rrf` reads none."""
+
+
+Subquery = Lexical | Dense | Hybrid
 
 
 @dataclass(frozen=True, slots=True)

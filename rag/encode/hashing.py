@@ -20,17 +20,18 @@ _TOKEN = re.compile(r"\w+|[^\w\s]")
 
 
 def load(name: str, directory: Path | None = None, *, threads: int | None = None) -> "HashingEncoder":
-    """The encoder; it has no files and one thread is enough."""
-    return HashingEncoder()
+    """The encoder; it has no files and one thread is enough. `hashing-64` has 64 dimensions."""
+    _, _, dimension = name.rpartition("-")
+    return HashingEncoder(int(dimension), name=name) if dimension.isdecimal() else HashingEncoder()
 
 
 class HashingEncoder:
     """Tokens are words and marks, lower-cased."""
 
-    def __init__(self, dimension: int = 128, max_tokens: int = 510) -> None:
+    def __init__(self, dimension: int = 128, max_tokens: int = 510, name: str = "hashing") -> None:
         self.dimension = dimension
         self.max_tokens = max_tokens
-        self.fingerprint = f"hashing:{dimension}:{max_tokens}:{SCHEME}"
+        self.fingerprint = f"{name}:{dimension}:{max_tokens}:{SCHEME}"
 
     def encode_queries(self, texts: Sequence[str]) -> Encoding:
         return self.encode_passages(texts)

@@ -75,6 +75,8 @@ class Beat(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Fingerprints of what it holds."""
     busy_since: float | None = None
     """Unix time at which it began what it is doing; None while it waits for work."""
+    trouble: str = ""
+    """What keeps it from working, in a sentence; nothing when it can."""
 
 
 class BadMessage(ValueError):

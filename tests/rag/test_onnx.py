@@ -1,9 +1,14 @@
+import os
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
-from rag.onnx import batches, in_parallel, plain
+from rag.onnx import batches, container_cores, cores, in_parallel, plain
+from tests import models
 
 
 def test_batches_hold_the_budget_with_padding() -> None:
@@ -47,3 +52,34 @@ def test_an_error_ends_the_work_and_is_raised() -> None:
 def test_halves_of_pairs_are_replaced_one_by_one() -> None:
     assert plain("a\ud800b\udfff") == "a?b?"
     assert plain("naïve 👍") == "naïve 👍"
+
+
+@pytest.mark.parametrize(
+    ("said", "given"),
+    [("max 100000", None), ("200000 100000", 2), ("150000 100000", 2), ("20000 100000", 1), ("what", None)],
+)
+def test_a_container_gives_so_many_cores(tmp_path: Path, said: str, given: int | None) -> None:
+    (tmp_path / "cpu.max").write_text(said + "\n")
+    assert container_cores(tmp_path) == given
+
+
+@pytest.mark.parametrize(("quota", "given"), [("-1", None), ("300000", 3)])
+def test_so_does_one_of_the_first_version(tmp_path: Path, quota: str, given: int | None) -> None:
+    (tmp_path / "cpu").mkdir()
+    (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text(quota + "\n")
+    (tmp_path / "cpu" / "cpu.cfs_period_us").write_text("100000\n")
+    assert container_cores(tmp_path) == given
+
+
+def test_without_a_container_all_cores_count(tmp_path: Path) -> None:
+    assert container_cores(tmp_path) is None
+    assert 1 <= cores() <= (os.cpu_count() or 1)
+
+
+@pytest.mark.models
+def test_a_model_leaves_nothing_in_the_home_folder(tmp_path: Path) -> None:
+    file = models.folder(models.CROSS_ENCODER) / "model.onnx"
+    code = f"from rag.onnx import OnnxModel, Path; OnnxModel.load(Path({str(file)!r}), output='logits')"
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=60)
+    assert list(tmp_path.rglob("*")) == []
