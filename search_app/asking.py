@@ -8,16 +8,19 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from rag.errors import SieveError
+from rag.errors import IndexUnavailable, SieveError
 from rag.pipeline import Pipeline
-from rag.trace import Event, Trace, fold
+from rag.trace import Event, Ranked, Trace, fold
 from rag.types import Query
-from search_app import access, pipelines, selectors, services
+from search_app import access, metrics, pipelines, selectors, services
 from search_app.access import Viewer
+from search_app.events import event
 from search_app.models import Conversation, TraceRecord
 
 MAX_QUESTION = 2000
 """Characters. The encoder and the cross-encoder read fewer."""
+RETRY_S = 5
+"""After so long it is worth asking again what could not be searched."""
 NOTHING_YET = "There is nothing to ask yet. Put documents in with: manage.py ingest PATH --collection NAME"
 
 
@@ -50,12 +53,28 @@ class Recording:
     def events(self) -> Generator[Event, None, None]:
         """The events, once. Close it to stop early."""
         try:
-            for event in self.stream:
-                self.passed.append(event)
-                yield event
+            for happened in self.stream:
+                self.passed.append(happened)
+                yield happened
+        except IndexUnavailable as error:
+            metrics.count_down()
+            event("nothing_searched", trace=self.trace_id if self.passed else None, error=error)
+            raise
         finally:
             if self.passed:
                 self.record = services.record_trace(self.trace, self.viewer, self.trace_id, self.conversation)
+
+    def begun(self) -> Generator[Event, None, None]:
+        """The events, once, when the index was searched: a reader can still be told that it could not be.
+
+        Raises whatever ended the question until then.
+        """
+        rest, first = self.events(), list[Event]()
+        for happened in rest:
+            first.append(happened)
+            if isinstance(happened, Ranked):
+                break
+        return _joined(first, rest)
 
     def finish(self) -> Trace:
         """Go through to the end and give the whole trace."""
@@ -63,6 +82,12 @@ class Recording:
             for _ in events:
                 pass
         return self.trace
+
+
+def _joined(first: Sequence[Event], rest: Generator[Event, None, None]) -> Generator[Event, None, None]:
+    with closing(rest):
+        yield from first
+        yield from rest
 
 
 def ask(

@@ -5,11 +5,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from rag.errors import IndexBusy, ParseError
-from search_app import contents, pipelines, uploads
+from rag.errors import IndexBusy, ParseError, Unavailable
+from search_app import claims, contents, indexes, pipelines, uploads
 from search_app.ingest_results import Report
 from search_app.models import Collection, Document
 from search_app.sources import Source
+from search_app.waits import Waits
 
 STATES = ("indexed", "unchanged", "failed")
 TOGETHER = 200
@@ -73,19 +74,42 @@ def bring(
         moved(brought.documents, len(puts))
 
     progress()
+    waits = Waits()
+    begun = False
+    """It begins also where nothing waits: removals may be due, and a sweep after a run that was killed."""
     while True:
+        worked = Report()
         try:
-            with pipelines.ingest() as ingest:
-                brought.work += ingest.run(collections=[collection.name], progress=progress)
+            if not begun or _is_due(collection):
+                worked = _work(collection, progress)
+            begun = True
         except IndexBusy:
-            brought.waited = True
+            brought.waited = True  # who holds the only writer may die, and then it is for us at once
+        except Unavailable:
+            if not waits.goes_on:
+                raise
+            time.sleep(waits.next())
+            continue
+        waits.reset()
+        brought.work += worked
         progress()
         if not waiting:
             break
-        if brought.waited:
+        if not worked.documents:
+            brought.waited = True
             time.sleep(LOOK_S)
     brought.seconds = time.monotonic() - began
     return brought
+
+
+def _is_due(collection: Collection) -> bool:
+    """Whether something of it is left that no other process has in hand."""
+    return claims.due().filter(collection=collection).exists()
+
+
+def _work(collection: Collection, progress: Callable[[], None]) -> Report:
+    with pipelines.ingest() as ingest:
+        return ingest.run(collections=[collection.name], progress=progress)
 
 
 def _put(collection: Collection, sources: Sequence[Source]) -> list[uploads.Put]:
@@ -112,7 +136,9 @@ def _is_unchanged(put: uploads.Put) -> bool:
 
 def _outdated(documents: Sequence[Document]) -> list[Document]:
     """Those that another parser, split or encoder had made, or that the index has lost."""
-    recipe, held = pipelines.recipe(), pipelines.reader(pipelines.encoder()).documents()
+    if not documents:
+        return []
+    recipe, held = pipelines.recipe(), indexes.reader(pipelines.encoder()).documents()
     return [d for d in documents if d.recipe != recipe or (str(d.pk), d.version) not in held]
 
 

@@ -14,17 +14,23 @@ from django.core.checks import CheckMessage, Error, Warning, register
 
 from rag import spec as specs
 from rag.errors import SpecError
+from search_app import cluster_checks
 from search_app import gunicorn as server
 from search_app.api import rates
+from search_app.environment import BOOT_FAILED
 
 TAG = "sieve"
-BOOT_FAILED = 4
-"""Exit code by which gunicorn gives up, instead of trying again and again."""
 
 
 @register(TAG)
 def check(**_: Any) -> list[CheckMessage]:
-    return [*_specs(), *_limits(), *_rates(), *_doors()]
+    return [*_specs(), *_limits(), *_rates(), *_doors(), *cluster_checks.of_settings()]
+
+
+@register(TAG, deploy=True)
+def check_cluster(*_: Any, **__: Any) -> list[CheckMessage]:
+    """Asks the cluster, which may be away: not when a server starts."""
+    return list(cluster_checks.of_cluster())
 
 
 def refuse_to_start() -> None:

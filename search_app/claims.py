@@ -14,6 +14,7 @@ from django.db import connection, transaction
 from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
+from search_app import removals
 from search_app.models import Document, DocumentVersion
 
 State = Document.State
@@ -54,10 +55,18 @@ def lapse(now: datetime | None = None, *, everything: bool = False) -> int:
     """Queue what was being worked on and has no lease any more; returns how many.
 
     `everything`: whatever its lease says. Only for who knows that no other worker lives: the holder of
-    the lock of an index with one writer.
+    the lock of an index with one writer. What the one before may have written is to leave the index.
     """
     rows = Document.objects.filter(Q(state=State.WORKING) if everything else _lapsed(now or timezone.now()))
-    return change(rows, state=State.QUEUED, lease_until=None)
+    with transaction.atomic():
+        lost = list(rows.order_by("pk").select_for_update().values_list("pk", "fence"))
+        for first in range(0, len(lost), AT_ONCE):
+            some = lost[first : first + AT_ONCE]
+            removals.abandon(some)
+            Document.objects.filter(pk__in=[pk for pk, _ in some]).update(
+                state=State.QUEUED, lease_until=None
+            )
+    return len(lost)
 
 
 def claim(
@@ -67,12 +76,14 @@ def claim(
     lease_s: float | None = None,
     collections: Sequence[str] | None = None,
     alone: bool = True,
+    without: Iterable[int] = (),
 ) -> list[Claim]:
     """Claim at most `limit` documents: fewest attempts first, then the longest queued.
 
     One that was claimed before comes by itself, so that a document that kills its worker takes no other
     one's attempts with it, and only where it may be `alone`. Documents that have had all their attempts
-    are failed.
+    are failed. `without` are those that the caller has in hand: of one that is replaced meanwhile it is to
+    bring the old claim to its end first.
     """
     now = now or timezone.now()
     until = now + timedelta(seconds=settings.INGEST_LEASE_SECONDS if lease_s is None else lease_s)
@@ -80,6 +91,8 @@ def claim(
         lapse(now)
         _give_up()
         rows = Document.objects.filter(state=State.QUEUED).order_by("queued", "pk")
+        if held := list(without):
+            rows = rows.exclude(pk__in=held)
         if collections is not None:
             rows = rows.filter(collection__name__in=collections)
         if connection.features.has_select_for_update_skip_locked:

@@ -90,7 +90,8 @@ def collect(wanted: set[str], *, older_than_s: float = 3600.0) -> int:
     """
     deleted = 0
     limit = time.time() - older_than_s
-    for file in [*settings.CONTENT_DIR.glob("??/*"), *settings.CONTENT_DIR.glob(".draft-*")]:
+    drafts = [*settings.CONTENT_DIR.glob(".draft-*"), *settings.FILE_UPLOAD_TEMP_DIR.glob("*.upload*")]
+    for file in [*settings.CONTENT_DIR.glob("??/*"), *drafts]:
         with suppress(FileNotFoundError), _guard(fcntl.LOCK_EX):
             if file.name not in wanted and file.stat().st_mtime < limit:
                 file.unlink()

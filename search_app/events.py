@@ -55,6 +55,7 @@ CATALOG: Mapping[str, Event] = {
             "pipeline": name,
             "rerank": name,
             "degraded": flag,
+            "index": name,
             "answered": flag,
             "readable": count,
             "candidates": count,
@@ -62,6 +63,8 @@ CATALOG: Mapping[str, Event] = {
             "total_ms": ms,
         },
     ),
+    # The index was away when this question came: nothing was searched, and it was told so.
+    "nothing_searched": Event(logging.WARNING, {"trace": ident}),
     # A request was answered. Of an event stream: `elapsed_ms` is until its first piece.
     "request": Event(
         logging.INFO,
@@ -69,6 +72,8 @@ CATALOG: Mapping[str, Event] = {
     ),
     # A body was refused unread because it is too large.
     "body_refused": Event(logging.WARNING, {"bytes": count, "limit": count}),
+    # From now on web processes count requests together (or each for itself, because Redis is away).
+    "rates_shared": Event(logging.WARNING, {"shared": flag}),
     "signed_in": Event(logging.INFO, {"user": ident}),
     "sign_in_failed": Event(logging.WARNING, {"failures": count}),
     "sign_in_locked": Event(logging.WARNING, {"failures": count}),
@@ -93,6 +98,14 @@ CATALOG: Mapping[str, Event] = {
     ),
     # Something unexpected happened over a document; it is tried again, or failed after the last attempt.
     "attempt_broke": Event(logging.ERROR, {"document": ident, "attempt": count}),
+    # The ingest worker cannot work now: it queued again what it had in hand, and tries after a pause.
+    "ingest_waits": Event(logging.WARNING, {"failures": count, "pause_s": ms}),
+    # A version of the index on a cluster was built, put in use (again), or dropped.
+    "reindexed": Event(logging.INFO, {"version": name, "documents": count, "problems": count}),
+    "index_switched": Event(logging.WARNING, {"version": name, "rollback": flag}),
+    "index_dropped": Event(logging.WARNING, {"version": name}),
+    # Somebody built, switched or dropped a version on the page of the index.
+    "index_action": Event(logging.WARNING, {"user": ident, "action": name}),
     # What had had its time was cleared away.
     "cleared": Event(logging.INFO, {"files": count, "responses": count, "texts": count}),
     "traces_expired": Event(

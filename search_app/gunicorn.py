@@ -11,6 +11,7 @@ from typing import Any
 from gunicorn.glogging import Logger
 
 from search_app import logs
+from search_app.environment import whole
 
 
 class SafeLogger(Logger):
@@ -49,7 +50,7 @@ wsgi_app = "search_app.wsgi:application"
 bind = os.environ.get("SIEVE_BIND") or "127.0.0.1:8000"
 worker_class = "gthread"
 workers = 1
-threads = int(os.environ.get("SIEVE_THREADS") or 24)
+threads = whole("SIEVE_THREADS", 24, least=1)
 timeout = 120
 """Seconds without a sign of life after which the process is started anew."""
 graceful_timeout = 30

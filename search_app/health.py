@@ -14,11 +14,10 @@ from django.utils import timezone
 
 from rag import backends
 from rag.errors import SieveError
-from rag.index.glance import glance
 from rag.models import CATALOGUE
 from rag.rerank.message import RERANK, Beat
 from rag.spec import PipelineSpec
-from search_app import dispatch, pipelines
+from search_app import dispatch, index_health, indexes, pipelines
 from search_app.events import event
 from search_app.models import Document, Removal
 
@@ -99,7 +98,9 @@ def _models_of(spec: PipelineSpec) -> set[str]:
 
 
 def _index() -> Said:
-    found = glance(settings.INDEX_DIR)
+    if at := indexes.cluster():
+        return index_health.on_cluster(at, _fingerprint_begins(pipelines.default()))
+    found = indexes.glance()
     if found is None:
         return True, "There is no index yet; the first document makes it.", {"passages": 0, "documents": 0}
     details = asdict(found)
@@ -107,7 +108,7 @@ def _index() -> Said:
     if not found.encoder.startswith(wanted):
         sentence = (
             f"The index was built with the encoder {found.encoder}, but the default pipeline has "
-            f"{wanted}… Run: manage.py rebuild"
+            f"{wanted}… Run: manage.py reindex"
         )
         return False, sentence, details
     return (
@@ -162,6 +163,7 @@ def _told(beat: Beat) -> dict[str, Any]:
         "pid": beat.pid,
         "models": list(beat.models),
         "up_s": round(max(0.0, now - beat.started), 1),
+        "trouble": beat.trouble,
         "busy_s": None if beat.busy_since is None else round(max(0.0, now - beat.busy_since), 1),
     }
 
@@ -189,7 +191,8 @@ def _ingest() -> Said:
     sentence = ", ".join(f"{number:,} {state}" for state, number in found.items()) + "."
     if oldest:
         sentence += f" The oldest has waited for {waiting_s:,.0f} s."
-    return True, sentence, details
+    waits = sorted({beat.trouble for beat in dispatch.queue_state().workers if beat.trouble})
+    return not waits, " ".join([sentence, *(f"A worker waits: {trouble}" for trouble in waits)]), details
 
 
 CHECKS: Mapping[str, Callable[[], Said]] = {

@@ -50,6 +50,8 @@ class Report:
     """indexed; unchanged: it was made of this content already, and was found; failed; again: an attempt
     went wrong, and it is queued for the next; refused: replaced, retried or deleted meanwhile."""
     passages: int = 0
+    removed: int = 0
+    """Removals from the index that it did."""
     swept: int = 0
     """Index entries without a row, which a run that was killed had left."""
     seconds: float = 0.0
@@ -60,6 +62,7 @@ class Report:
     def __iadd__(self, other: "Report") -> "Report":
         self.counts += other.counts
         self.passages += other.passages
+        self.removed += other.removed
         self.swept += other.swept
         self.seconds += other.seconds
         self.encoder_seconds += other.encoder_seconds

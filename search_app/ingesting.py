@@ -10,12 +10,13 @@ dies in between leaves claims that lapse, and index entries that are not current
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from django.conf import settings
 
 from rag.encode.base import Encoder, Floats
+from rag.errors import PassagesRefused
 from rag.index.base import IndexReader, IndexWriter
 from rag.spec import SplitSpec
 from rag.types import Passage
@@ -39,7 +40,7 @@ ENCODED_AHEAD = 32
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ingest:
-    """The parts that a run needs. The writer's lock makes runs exclusive."""
+    """The parts that a run needs. Runs go on side by side where the index takes several writers."""
 
     parse: Parse
     encoder: Encoder
@@ -83,6 +84,8 @@ class _Run:
     report: Report = field(default_factory=Report)
     hand: dict[int, Claim] = field(default_factory=dict)
     """Claimed and not done, by document."""
+    begun: dict[int, int] = field(default_factory=dict)
+    """Fences under which documents may stand in the index and are not known to be committed."""
     group: list[Done] = field(default_factory=list)
     group_began: float = 0.0
     feed: Feed[Claim] = field(default_factory=Feed)
@@ -111,6 +114,7 @@ class _Run:
             finally:
                 self.feed.drain()
                 self.feed.close()
+                removals.abandon(self.begun.items())
                 claims.give_back(list(self.hand.values()))
         self.report.seconds = time.monotonic() - began
         self.report.encoder_seconds, self.report.encoded_passages = encoder.seconds, encoder.encoded
@@ -134,13 +138,14 @@ class _Run:
     # --- Claiming ----------------------------------------------------------------------------------------
 
     def _begin(self) -> None:
-        """Only the holder of the writer's lock comes here: what others were at, they are at no more."""
-        claims.lapse(everything=True)
-        removals.perform(self.parts.writer)
+        """With a writer that excludes others, what others were at, they are at no more."""
+        claims.lapse(everything=self.parts.writer.exclusive)
+        self.report.removed += removals.perform(self.parts.writer)
         if self.parts.sweep:
             absent, self.report.swept = removals.sweep(self.parts.reader, self.parts.writer)
-            lost = Document.objects.filter(pk__in=absent, state=Document.State.SEARCHABLE)
-            claims.change(lost.exclude(content_hash=""), state=Document.State.QUEUED, attempts=0)
+            for some in removals.batches(absent):
+                lost = Document.objects.filter(pk__in=some, state=Document.State.SEARCHABLE)
+                claims.change(lost.exclude(content_hash=""), state=Document.State.QUEUED, attempts=0)
         self._follow()
 
     def _claim(self) -> bool:
@@ -153,7 +158,9 @@ class _Run:
             return bool(self.hand)
         if len(self.hand) - len(self.group) > CLAIMED_AHEAD // 2 or (self.hand and self.all_claimed):
             return True
-        new = claims.claim(CLAIMED_AHEAD, collections=self.collections, alone=not self.hand)
+        new = claims.claim(
+            CLAIMED_AHEAD, collections=self.collections, alone=not self.hand, without=self.hand
+        )
         self.all_claimed = len(new) < CLAIMED_AHEAD
         self.hand |= {claim.document: claim for claim in new}
         self._follow()
@@ -164,7 +171,7 @@ class _Run:
 
     def _follow(self) -> None:
         """Take out what was deleted; then languages: a collection made anew may have another than before."""
-        removals.perform(self.parts.writer)
+        self.report.removed += removals.perform(self.parts.writer)
         self.languages = selectors.languages()
         self.parts.writer.set_languages(self.languages)
 
@@ -216,12 +223,18 @@ class _Run:
             except OUTAGES:
                 raise
             except Exception as error:
+                removals.abandon(self.begun.items())
                 self._went_wrong([result.claim for result in encoded], error)
+            self.begun.clear()
         self.progress()
 
     def _store(self, encoded: Sequence[Encoded]) -> None:
         """Index, database, index, proof: in this order, and never another."""
-        self.parts.writer.write(result.passages for result in encoded)
+        self.begun = {result.claim.document: result.claim.fence for result in encoded}
+        try:
+            self.parts.writer.write(result.passages for result in encoded)
+        except PassagesRefused as error:  # the others of the group are written
+            encoded = self._without(encoded, error.reasons)
         with durable():
             held = claims.held(result.claim for result in encoded)
             stored = [result for result in encoded if result.claim.document in held]
@@ -230,7 +243,7 @@ class _Run:
         refused = [result.claim for result in encoded if result.claim.document not in held]
         self.parts.writer.delete_many([(str(claim.document), claim.fence) for claim in refused])
         self._done("refused", refused, {claim.document for claim in refused})
-        removals.perform(self.parts.writer)
+        self.report.removed += removals.perform(self.parts.writer)
         self.report.passages += sum(len(result.passages.passages) for result in stored)
         found: list[Claim] = []
         for result in stored:
@@ -241,6 +254,13 @@ class _Run:
             else:
                 found.append(result.claim)
         self._done("indexed", found, claims.finish(found))
+
+    def _without(self, encoded: Sequence[Encoded], reasons: Mapping[str, str]) -> list[Encoded]:
+        """Fail those that the index refuses, with its reasons; gives the others."""
+        for claim in (result.claim for result in encoded):
+            if reason := reasons.get(str(claim.document)):
+                self._done("failed", [claim], claims.refuse([claim], reason))
+        return [result for result in encoded if str(result.claim.document) not in reasons]
 
     def _objection(self, claim: Claim, passage: Passage, vector: Floats) -> str:
         language = self.languages.get(claim.collection, DEFAULT_LANGUAGE)

@@ -14,6 +14,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from rag.trace import Trace
+from search_app import modes
 from search_app.models import Document, TraceRecord
 
 if TYPE_CHECKING:
@@ -37,6 +38,14 @@ QUESTION_SECONDS = Histogram(
     buckets=SECONDS,
     registry=_here,
 )
+INDEX_MODES = Counter(
+    "sieve_index_mode",
+    "Questions by what of the index answered them.",
+    ("mode",),
+    registry=_here,
+)
+for _mode in modes.MODES:
+    INDEX_MODES.labels(_mode)  # a rate needs the 0 from which it rises
 STAGE_SECONDS = Histogram(
     "sieve_stage_seconds",
     "A stage of a question, waiting included.",
@@ -70,12 +79,19 @@ def count_question(trace: Trace) -> None:
     """Add a question, when its trace is kept."""
     answered = trace.answer is not None and trace.answer.finish_reason == "answered"
     QUESTIONS.labels(trace.pipeline, trace.rerank.status, _flag(trace.degraded), _flag(answered)).inc()
+    if (found := modes.mode(trace)) and found != modes.DOWN:
+        INDEX_MODES.labels(found).inc()
     QUESTION_SECONDS.labels(trace.pipeline).observe(trace.total_ms / 1000)
     for timing in trace.timings:
         STAGE_SECONDS.labels(timing.step).observe(timing.elapsed_ms / 1000)
         if timing.compute_ms is not None:
             waited_ms = max(0.0, timing.elapsed_ms - timing.compute_ms)
             WAIT_SECONDS.labels(timing.step).observe(waited_ms / 1000)
+
+
+def count_down() -> None:
+    """Add a question for which nothing could be searched; it may have no trace."""
+    INDEX_MODES.labels(modes.DOWN).inc()
 
 
 def count_request(route: str, method: str, status: int, elapsed_s: float) -> None:

@@ -9,6 +9,7 @@ import tomllib
 from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_slug
@@ -17,10 +18,10 @@ from django.db.models import Count, Max
 
 from rag import backends
 from rag import spec as specs
-from rag.errors import ModelError, SpecError
+from rag.errors import IndexUnavailable, ModelError, SpecError
 from rag.models.catalogue import CATALOGUE
-from rag.spec import PipelineSpec
-from search_app import pipelines
+from rag.spec import EncoderSpec, PipelineSpec
+from search_app import indexes, pipelines
 from search_app.models import Document, PipelineVersion, TraceRecord
 
 PARTS = ("encoder", "split", "fuse", "late", "rerank", "blend", "context", "generate")
@@ -90,7 +91,7 @@ def difference(old: PipelineSpec, new: PipelineSpec) -> list[tuple[str, str]]:
 def changes(old: PipelineSpec, new: PipelineSpec) -> list[str]:
     """What differs in words, one sentence a key: `rerank.depth is 32, was 16`."""
     said = []
-    before, after = old.as_dict(), new.as_dict()
+    before, after = old.whole(), new.whole()
     for part in PARTS:
         was, now = before[part], after[part]
         if was is None and now is not None:
@@ -115,13 +116,14 @@ def check(name: str, spec: PipelineSpec) -> list[str]:
     if spec.encoder != in_index.encoder:
         raise SpecError(
             f"The index holds vectors of the encoder {in_index.encoder.model}: a pipeline with the encoder "
-            f"{spec.encoder.model} could search none of them. The encoder is changed in the file of the "
-            "default pipeline, followed by manage.py rebuild."
+            f"{spec.encoder.model} could search none of them. {_how_to_change()}"
         )
     followed = []
     for part, kind, needs in STAGES_WITH_BACKEND:
         if chosen := getattr(spec, part):
             followed += _check_backend(part, kind, needs, chosen.backend, getattr(chosen, "model", ""))
+    if unable := _unable_to_fuse(spec):
+        followed.append(f"{unable} Sieve fuses instead, and each answer says so.")
     if name == settings.DEFAULT_PIPELINE:
         if spec.split != in_index.split:
             followed.append(
@@ -138,6 +140,19 @@ def check(name: str, spec: PipelineSpec) -> list[str]:
     if spec.rerank and spec.generate is None and spec.rerank.budget_ms > 10_000:
         followed.append("The time budget of reranking is longer than most people wait.")
     return followed
+
+
+def _unable_to_fuse(spec: PipelineSpec) -> str:
+    try:
+        return indexes.unable_to_fuse(spec.fuse)
+    except IndexUnavailable as error:
+        return str(error)
+
+
+def _how_to_change() -> str:
+    if indexes.cluster():
+        return "manage.py reindex --encoder MODEL builds an index for another one."
+    return "The encoder is changed in the file of the default pipeline, followed by manage.py reindex."
 
 
 def _check_backend(part: str, kind: str, needs: str, backend: str, model: str) -> list[str]:
@@ -203,6 +218,37 @@ def activate(version: PipelineVersion) -> list[str]:
         rows.filter(active=True).exclude(pk=version.pk).update(active=False)
         rows.filter(pk=version.pk).update(active=True)
     return followed
+
+
+def change_encoder(old: EncoderSpec, new: EncoderSpec, *, note: str) -> list[str]:
+    """Have every pipeline with the encoder `old` use `new`, all in one transaction; gives their names.
+
+    For who has just put an index with the new one in use. A file or an earlier version that differs in
+    nothing counts again; else a version is saved.
+    """
+    changed = []
+    with transaction.atomic():
+        for name in pipelines.names():
+            spec = pipelines.spec(name)
+            if spec.encoder != old:
+                continue
+            spec = msgspec.structs.replace(spec, encoder=new)
+            rows = PipelineVersion.objects.filter(name=name).order_by("-version")
+            locked = list(rows.select_for_update())
+            rows.filter(active=True).update(active=False)
+            if not (has_file(name) and pipelines.from_file(name) == spec):
+                same = next((row for row in locked if row.fingerprint == spec.fingerprint), None)
+                row = same or PipelineVersion(
+                    name=name,
+                    version=locked[0].version + 1 if locked else 1,
+                    spec=spec.as_dict(),
+                    fingerprint=spec.fingerprint,
+                    note=note[:200],
+                )
+                row.active = True
+                row.save()
+            changed.append(name)
+    return changed
 
 
 def withdraw(name: str) -> None:

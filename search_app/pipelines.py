@@ -1,6 +1,7 @@
 """From the name of a spec to its live parts, for questions and for documents; loaded once a process."""
 
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -13,19 +14,24 @@ from rag import spec as specs
 from rag.backends import Backends
 from rag.encode.base import Encoder
 from rag.errors import ModelError, SpecError
-from rag.index import embedded
-from rag.index.embedded import EmbeddedReader, EmbeddedWriter
+from rag.index.base import EncodedPassages
+from rag.index.opensearch import Meta
+from rag.ingest import encode
 from rag.models import ModelStore
 from rag.parse.sandbox import ParserPool
 from rag.pipeline import Pipeline
-from rag.spec import PipelineSpec
-from search_app import dispatch, ingest_stages, selectors
+from rag.spec import EncoderSpec, PipelineSpec
+from search_app import dispatch, indexes, ingest_stages, selectors
 from search_app.ingesting import Ingest
 from search_app.models import PipelineVersion
 
 _loading = threading.RLock()
 _swept = False
 """Whether this process has held the whole index against the database."""
+LATE_S = 600.0
+"""After so long what was given up in an outage has reached the index, or never will."""
+_look_again: float | None = None
+"""When, by the monotonic clock, it is to be swept once more because of that."""
 
 
 # --- Specs -----------------------------------------------------------------------------------------------
@@ -98,29 +104,30 @@ def _queued(model: str) -> dispatch.QueuedReranker:
 
 def encoder(of: PipelineSpec | None = None) -> Encoder:
     """The encoder of this spec, or of the default one. Raises `ModelError` saying how to get its model."""
+    return load_encoder((of or default()).encoder)
+
+
+def load_encoder(named: EncoderSpec) -> Encoder:
+    """The encoder of this name. Raises `ModelError` saying how to get its model."""
     with _loading:
-        return backends().encoder((of or default()).encoder)
+        loaded = backends().encoder(named)
+        indexes.name(loaded, named)
+        return loaded
 
 
-@lru_cache
-def _opened(root: Path, fingerprint: str, dimension: int) -> EmbeddedReader:
-    embedded.create(root, fingerprint, dimension)
-    return embedded.open_reader(root, fingerprint, dimension)
+def re_encode(wanted: Meta, document: EncodedPassages) -> EncodedPassages:
+    """The same passages by the encoder of another version on the cluster.
 
-
-def reader(of: Encoder) -> EmbeddedReader:
-    """The application's index, open for reading; an empty one is made where there is none."""
-    with _loading:
-        return _opened(settings.INDEX_DIR, of.fingerprint, of.dimension)
-
-
-def writer(of: Encoder, *, wait_s: float = 0.0) -> EmbeddedWriter:
-    """The index's one writer, to be closed. Raises `IndexBusy` when another process has it.
-
-    It must be told the languages of collections before it writes.
+    Raises `ModelError` where this process cannot have that encoder: then nothing may be written at all,
+    or that version would lack it.
     """
-    reader(of)
-    return embedded.open_writer(settings.INDEX_DIR, of.fingerprint, of.dimension, wait_s=wait_s)
+    of = load_encoder(EncoderSpec(backend=wanted.backend, model=wanted.model)) if wanted.backend else None
+    if of is None or of.fingerprint != wanted.encoder:
+        raise ModelError(
+            f"A version of the index needs the encoder {wanted.encoder}, which cannot be had here. Install "
+            "its model, or drop that version: manage.py reindex --cancel, manage.py promote --drop-previous"
+        )
+    return encode([document.passages], of)[0]
 
 
 # --- Pipelines -------------------------------------------------------------------------------------------
@@ -140,7 +147,7 @@ def get(name: str | None = None, *, collections: Sequence[str] = ()) -> Pipeline
 def build(name: str, wanted: PipelineSpec) -> Pipeline:
     """A live pipeline of any spec over the application's index."""
     with _loading:
-        return backends().pipeline(name, wanted, reader(encoder(wanted)))
+        return backends().pipeline(name, wanted, indexes.reader(encoder(wanted)))
 
 
 def recipe() -> str:
@@ -150,39 +157,61 @@ def recipe() -> str:
 
 @contextmanager
 def ingest() -> Iterator[Ingest]:
-    """The work on documents, by the default spec. It holds the index's writer until it is left.
+    """The work on documents, by the default spec. It holds a writer of the index until it is left.
 
-    The first one in a process, and one after a process that was killed or broke, sweeps the index.
-    Raises `IndexBusy` when another process is at it, `ModelError` when the encoder's model is not here.
+    The first one in a process, one after a process that was killed or broke, and one some time after an
+    outage sweeps the index. Where there are several writers, a death elsewhere is seen by the leases.
+    Raises `IndexBusy` when there can be only one and another process has it, `ModelError` when the
+    encoder's model is not here.
     """
-    global _swept
+    global _swept, _look_again
+    late = _look_again is not None and time.monotonic() >= _look_again
     of = encoder()
-    held = writer(of)
+    held = indexes.writer(of, re_encode=re_encode)
     try:
-        at_work = settings.INDEX_DIR / "at-work"  # there is one while somebody is, and after a sudden death
-        sweep = at_work.exists() or not _swept
-        at_work.touch()
-        with ParserPool() as pool:
-            yield Ingest(
-                parse=lambda data, name: pool.submit(data, name).result(),
-                encoder=of,
-                split=default().split,
-                reader=reader(of),
-                writer=held,
-                group_passages=settings.INGEST_GROUP_PASSAGES,
-                group_seconds=settings.INGEST_GROUP_SECONDS,
-                sweep=sweep,
-            )
-        at_work.unlink(missing_ok=True)
+        at_work = _at_work() if held.exclusive else None
+        died = at_work is not None and at_work.exists()
+        if at_work is not None:
+            at_work.touch()
+        try:
+            with ParserPool() as pool:
+                yield Ingest(
+                    parse=lambda data, name: pool.submit(data, name).result(),
+                    encoder=of,
+                    split=default().split,
+                    reader=indexes.reader(of),
+                    writer=held,
+                    group_passages=settings.INGEST_GROUP_PASSAGES,
+                    group_seconds=settings.INGEST_GROUP_SECONDS,
+                    sweep=died or late or not _swept,
+                )
+        except ingest_stages.OUTAGES:
+            # What was begun is noted, or still has a lease that will run out. A write that was given up may
+            # come after it was taken out, and not be there to be taken out.
+            _look_again = time.monotonic() + LATE_S
+            raise
+        except BaseException:
+            _swept = False
+            raise
+        if at_work is not None:
+            at_work.unlink(missing_ok=True)
         _swept = True
+        _look_again = None if late else _look_again
     finally:
         held.close()
 
 
+def _at_work() -> Path:
+    """A file that is there while somebody is at the index of this machine, and after a sudden death."""
+    settings.INDEX_DIR.mkdir(parents=True, exist_ok=True)
+    return settings.INDEX_DIR / "at-work"
+
+
 def forget() -> None:
     """Let go of every loaded part: the next question loads them anew."""
-    global _swept
-    _swept = False
+    global _swept, _look_again
+    _swept, _look_again = False, None
     with _loading:
-        for cached in (from_file, backends, _opened):
+        for cached in (from_file, backends):
             cached.cache_clear()
+        indexes.forget()

@@ -41,6 +41,8 @@ class Filters:
     slow: str = ""
     """Milliseconds: only what took longer."""
     degraded: str = ""
+    partial: str = ""
+    """Of which only a part of the index was searched."""
     unanswered: str = ""
     disliked: str = ""
 
@@ -67,7 +69,7 @@ def read(sent: Mapping[str, str]) -> Filters:
     slow = value["slow"]
     if not (slow.isascii() and slow.isdecimal() and len(slow) < 9):
         value["slow"] = ""
-    for name in ("degraded", "unanswered", "disliked"):
+    for name in ("degraded", "partial", "unanswered", "disliked"):
         value[name] = "1" if value[name] else ""
     return Filters(**value)
 
@@ -108,6 +110,8 @@ def found(filters: Filters) -> QuerySet[TraceRecord]:
         rows = rows.filter(total_ms__gt=int(filters.slow))
     if filters.degraded:
         rows = rows.filter(degraded=True)
+    if filters.partial:  # the body is looked into only where something is amiss
+        rows = rows.filter(degraded=True, body__has_key="partial").exclude(body__partial={})
     if filters.unanswered:
         rows = rows.filter(UNANSWERED)
     if filters.disliked:

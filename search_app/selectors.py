@@ -12,7 +12,7 @@ from rag.errors import SieveError
 from rag.spec import BlendSpec
 from rag.trace import Trace
 from rag.types import Passage, passage_id
-from search_app import access
+from search_app import access, modes
 from search_app.access import Viewer
 from search_app.models import Collection, Document, DocumentVersion, PassageText, TraceRecord
 from search_app.weights import blend_of
@@ -180,6 +180,8 @@ def exported(stored: StoredTrace) -> dict[str, Any]:
         "created": record.created.isoformat(),
         "rerank": asdict(trace.rerank),
         "degraded": list(trace.degraded),
+        "partial_index": trace.partial_index,
+        "index_mode": modes.mode(trace) or "none",
         "total_ms": trace.total_ms,
         "body": body,
         "texts": _kept_texts(body),

@@ -13,7 +13,7 @@ from rag import trace_store
 from rag.errors import SieveError
 from rag.trace import Trace
 from rag.types import Passage
-from search_app import metrics
+from search_app import metrics, modes
 from search_app.access import Viewer
 from search_app.events import event
 from search_app.models import (
@@ -58,7 +58,8 @@ def note_encoder(fingerprint: str) -> None:
     documents = Document.objects.filter(version__gt=0)
     for recipe in set(documents.values_list("recipe", flat=True)):
         noted = recipe.rpartition(", encoder ")[0] + f", encoder {fingerprint}"
-        documents.filter(recipe=recipe).update(recipe=noted)
+        if noted != recipe:
+            documents.filter(recipe=recipe).update(recipe=noted)
 
 
 # --- Traces ----------------------------------------------------------------------------------------------
@@ -102,6 +103,7 @@ def record_trace(
         pipeline=trace.pipeline,
         rerank=record.rerank_status,
         degraded=record.degraded,
+        index=modes.mode(trace) or "none",
         answered=record.answered,
         readable=trace.readable,
         candidates=len(trace.final),

@@ -9,17 +9,9 @@ from pathlib import Path
 import dj_database_url
 
 from search_app import logs
+from search_app.environment import flag, number, secret, whole, words
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-
-
-def _flag(name: str) -> bool:
-    """`1`, `true`, `yes` and `on` are true; absent, empty and everything else is false."""
-    return os.environ.get(name, "").strip().lower() in {"1", "true", "yes", "on"}
-
-
-def _words(name: str, default: str) -> list[str]:
-    return [word.strip() for word in os.environ.get(name, default).split(",") if word.strip()]
 
 
 def _secret_key(path: Path) -> str:
@@ -53,7 +45,7 @@ MODEL_SOURCE: Path | None = Path(_source) if (_source := os.environ.get("SIEVE_M
 """A folder with the models' files, asked before any network: for machines without one."""
 
 INDEX_DIR: Path = DATA_DIR / "index"
-CONTENT_DIR: Path = DATA_DIR / "contents"
+CONTENT_DIR: Path = Path(os.environ.get("SIEVE_CONTENT_DIR") or DATA_DIR / "contents").absolute()
 """The uploaded files, by hash. Web processes and ingest workers on several machines share it."""
 SPEC_DIR: Path = Path(__file__).resolve().parent / "specs"
 """Pipeline specs: the name of the file without `.toml` is the name of the pipeline."""
@@ -61,9 +53,30 @@ SPEC_DIR: Path = Path(__file__).resolve().parent / "specs"
 DEFAULT_PIPELINE: str = os.environ.get("SIEVE_PIPELINE") or "default"
 """The pipeline where none is named. Documents are split and encoded as it says."""
 
+# --- The index on a cluster -------------------------------------------------------------------------------
+
+OPENSEARCH_URLS: list[str] = words("SIEVE_OPENSEARCH", "")
+"""`https://host:9200`, more nodes of the same cluster after commas. Empty: the embedded index."""
+OPENSEARCH_USER: str = os.environ.get("SIEVE_OPENSEARCH_USER", "")
+OPENSEARCH_PASSWORD: str = secret("SIEVE_OPENSEARCH_PASSWORD")
+OPENSEARCH_CA: Path | None = Path(_ca) if (_ca := os.environ.get("SIEVE_OPENSEARCH_CA")) else None
+"""Certificate of the authority that signed the cluster's. Empty: those of the system."""
+OPENSEARCH_PREFIX: str = os.environ.get("SIEVE_OPENSEARCH_PREFIX") or "sieve"
+"""Of the names of indices and aliases: several installations may share a cluster."""
+OPENSEARCH_TIMEOUT: float = number("SIEVE_OPENSEARCH_TIMEOUT", 3, least=0.1)
+"""Seconds that a search may take, all retries counted."""
+OPENSEARCH_SHARDS: int = whole("SIEVE_OPENSEARCH_SHARDS", 1, least=1)
+OPENSEARCH_REPLICAS: int = whole("SIEVE_OPENSEARCH_REPLICAS", 0)
+OPENSEARCH_ENGINE: str = os.environ.get("SIEVE_OPENSEARCH_ENGINE") or "lucene"
+OPENSEARCH_COMPRESSION: str = os.environ.get("SIEVE_OPENSEARCH_COMPRESSION", "")
+"""Of the vectors: 2x, 4x, 8x, 16x or 32x. Like the three above it counts from the next `reindex` on."""
+
+KEEP_PREVIOUS_DAYS: float = number("SIEVE_KEEP_PREVIOUS_DAYS", 7)
+"""Days that the version before is kept after a switch. Until then `manage.py rollback` goes back to it."""
+
 # --- The queue ------------------------------------------------------------------------------------------
 
-QUEUE_URL: str = os.environ.get("SIEVE_QUEUE", "")
+QUEUE_URL: str = secret("SIEVE_QUEUE")
 """Redis of the queue: `redis://host:6379/0` or `unix:///path/to.sock`. Empty: no queue, this process
 reranks by itself, and documents wait for `manage.py ingest` or a worker's next round."""
 
@@ -76,16 +89,16 @@ INGEST_GROUP_SECONDS: float = 5.0
 
 MAX_FILE_BYTES: int = 256 * 2**20
 """A larger file is refused, unread where its size is known."""
-INGEST_LEASE_SECONDS: float = float(os.environ.get("SIEVE_LEASE_SECONDS") or 30)
+INGEST_LEASE_SECONDS: float = number("SIEVE_LEASE_SECONDS", 30, least=1)
 """A document whose worker gave no sign of life for so long is taken up by another one."""
 INGEST_ATTEMPTS: int = 3
 """Claims of a document after which it has failed."""
 
 # --- Watching over it -------------------------------------------------------------------------------------
 
-METRICS_OPEN: bool = _flag("SIEVE_METRICS_OPEN")
+METRICS_OPEN: bool = flag("SIEVE_METRICS_OPEN")
 """Everybody who reaches `/metrics` may read it; else staff and keys with the scope `metrics`."""
-TRACE_DAYS: float = float(os.environ.get("SIEVE_TRACE_DAYS") or 90)
+TRACE_DAYS: float = number("SIEVE_TRACE_DAYS", 90)
 """Days that a trace is kept, with what was said of it. 0: for ever."""
 
 # --- Limits of a request ----------------------------------------------------------------------------------
@@ -94,6 +107,9 @@ MAX_REQUEST_BYTES: int = MAX_FILE_BYTES + 4 * 2**20
 """Longest body of who is signed in or brings a key: one largest file with the form around it."""
 ANONYMOUS_REQUEST_BYTES: int = 2**20
 """Longest body of everybody else."""
+FILE_UPLOAD_TEMP_DIR: Path = DATA_DIR / "incoming"
+"""Files while they are received: on the disk of the data, for elsewhere `/tmp` may be memory."""
+FILE_UPLOAD_TEMP_DIR.mkdir(exist_ok=True)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
 """Bytes of a body without its files."""
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000
@@ -102,7 +118,7 @@ DATA_UPLOAD_MAX_NUMBER_FILES = 100
 # --- REST API ---------------------------------------------------------------------------------------------
 
 API_RATE_KEY: str = os.environ.get("SIEVE_API_RATE_KEY") or "300/minute"
-"""Requests of one key. Units: second, minute, hour, day. Each web process counts for itself."""
+"""Requests of one key. Units: second, minute, hour, day. Without a queue each process counts for itself."""
 API_RATE_USER: str = os.environ.get("SIEVE_API_RATE_USER") or "600/minute"
 """Requests of one user, by session and by all keys together."""
 API_RATE_ANONYMOUS: str = os.environ.get("SIEVE_API_RATE_ANONYMOUS") or "60/minute"
@@ -124,12 +140,12 @@ SPECTACULAR_SETTINGS = {
 
 # --- Django ----------------------------------------------------------------------------------------------
 
-DEBUG: bool = _flag("SIEVE_DEBUG")
-SECRET_KEY: str = os.environ.get("SIEVE_SECRET_KEY") or _secret_key(DATA_DIR / "secret-key")
-ALLOWED_HOSTS: list[str] = _words("SIEVE_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
-CSRF_TRUSTED_ORIGINS: list[str] = _words("SIEVE_TRUSTED_ORIGINS", "")
+DEBUG: bool = flag("SIEVE_DEBUG")
+SECRET_KEY: str = secret("SIEVE_SECRET_KEY") or _secret_key(DATA_DIR / "secret-key")
+ALLOWED_HOSTS: list[str] = words("SIEVE_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
+CSRF_TRUSTED_ORIGINS: list[str] = words("SIEVE_TRUSTED_ORIGINS", "")
 
-HTTPS: bool = _flag("SIEVE_HTTPS")
+HTTPS: bool = flag("SIEVE_HTTPS")
 """Set where the site is served over https: cookies then never travel over http."""
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
@@ -141,7 +157,7 @@ SESSION_COOKIE_AGE = 14 * 24 * 3600
 """Seconds. A browser that is not signed in is known by its session, too: so long it has a history."""
 if HTTPS:  # such a cookie can be set by this host only, and by no page that came over http
     SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-sessionid", "__Host-csrftoken"
-BEHIND_PROXY: bool = _flag("SIEVE_BEHIND_PROXY")
+BEHIND_PROXY: bool = flag("SIEVE_BEHIND_PROXY")
 """A proxy sets X-Forwarded-Proto and X-Forwarded-For itself; else any client could, and they are not read."""
 if BEHIND_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
@@ -211,9 +227,8 @@ TEMPLATES = [
 ]
 
 DATABASES = {
-    "default": dj_database_url.config(
-        env="DATABASE_URL",
-        default=f"sqlite:///{DATA_DIR / 'sieve.sqlite3'}",
+    "default": dj_database_url.parse(
+        secret("DATABASE_URL") or f"sqlite:///{DATA_DIR / 'sieve.sqlite3'}",
         conn_max_age=60,
         conn_health_checks=True,
     )

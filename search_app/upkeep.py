@@ -5,9 +5,10 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from search_app import claims, contents, expiry
+from search_app import claims, contents, expiry, promotion, reindexing
+from search_app.consistency import wanted_contents
 from search_app.events import event
-from search_app.models import Document, DocumentVersion, PassageText, Removal, StoredResponse
+from search_app.models import Document, PassageText, Removal, StoredResponse
 
 EVERY_S = 3600.0
 ANSWERS_KEPT = timedelta(hours=24)
@@ -18,7 +19,7 @@ _last: float | None = None
 
 def due() -> bool:
     """Whether the ingest worker has something to do."""
-    return claims.due().exists() or Removal.objects.exists()
+    return claims.due().exists() or Removal.objects.exists() or reindexing.due()
 
 
 def upkeep(*, now: float | None = None) -> bool:
@@ -35,11 +36,5 @@ def upkeep(*, now: float | None = None) -> bool:
     if files or responses or texts:
         event("cleared", files=files, responses=responses, texts=texts)
     expiry.expire()
+    promotion.clear()
     return True
-
-
-def wanted_contents() -> set[str]:
-    """SHA-256 of everything that is kept: the newest content of each document, and that of its version."""
-    newest = Document.objects.exclude(content_hash="").values_list("content_hash", flat=True)
-    shown = DocumentVersion.objects.exclude(content_hash="").values_list("content_hash", flat=True)
-    return {*newest, *shown}

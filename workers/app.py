@@ -19,7 +19,10 @@ log = get_logger(__name__)
 
 INGEST = "ingest"
 """The queue of the ingest worker."""
-QUEUE_URL: str = os.environ.get("SIEVE_QUEUE", "")
+QUEUE_FILE = os.environ.get("SIEVE_QUEUE_FILE")
+QUEUE_URL: str = (
+    Path(QUEUE_FILE).read_text("utf-8").strip() if QUEUE_FILE else os.environ.get("SIEVE_QUEUE", "")
+)
 MODEL_DIR: Path = Path(
     os.environ.get("SIEVE_MODEL_DIR")
     or Path(os.environ.get("SIEVE_DATA_DIR") or Path(__file__).resolve().parent.parent / "var") / "models"

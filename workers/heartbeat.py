@@ -34,13 +34,15 @@ class Heartbeat:
         models: tuple[str, ...] = (),
         *,
         busy_since: Callable[[], float | None] | None = None,
+        trouble: Callable[[], str] = lambda: "",
     ) -> None:
-        """`busy_since` is asked at each beat; without it, `busy` says so."""
+        """`busy_since` and `trouble` are asked at each beat; without the first, `busy` says so."""
         self._redis = client(url)
         self._kind, self._models = kind, models
         self._host, self._pid, self._started = socket.gethostname(), os.getpid(), time.time()
         self._busy_since: float | None = None
         self._ask_busy = busy_since
+        self._ask_trouble = trouble
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
@@ -87,4 +89,5 @@ class Heartbeat:
             started=self._started,
             models=self._models,
             busy_since=self._ask_busy() if self._ask_busy else self._busy_since,
+            trouble=self._ask_trouble(),
         )

@@ -29,7 +29,7 @@ KIND = "ingest"
 TICK_SECONDS = 2.0
 """Between two looks at the rows."""
 
-_heartbeat = Heartbeat(QUEUE_URL, KIND)
+_heartbeat = Heartbeat(QUEUE_URL, KIND, trouble=ingest.trouble)
 _redis = client(QUEUE_URL)
 
 

@@ -11,6 +11,7 @@ from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from search_app import modes
 from search_app.api.problems import Problem
 from search_app.models import ApiKey, StoredResponse
 
@@ -26,7 +27,8 @@ def once(request: Request, parts: list[str], work: Callable[[], Response]) -> Re
     """Do the work, or give the answer that it had. `parts` are what makes two requests the same.
 
     Without the header the work is simply done. Raises `Problem`: 422 for the key of another request,
-    409 while the first one is still running. A request that failed is forgotten and may be sent again.
+    409 while the first one is still running. A request that failed is forgotten and may be sent again, as
+    is an answer that lacks something (`search_app.modes`).
     """
     key = request.META.get("HTTP_IDEMPOTENCY_KEY")
     if key is None:
@@ -43,6 +45,9 @@ def once(request: Request, parts: list[str], work: Callable[[], Response]) -> Re
     except BaseException:
         known.delete()
         raise
+    if not modes.worth_keeping(response.data):
+        known.delete()
+        return response
     known.status, known.body = response.status_code, response.data
     known.save(update_fields=["status", "body"])
     return response

@@ -5,24 +5,29 @@ A program reads `code`, a person reads `detail`. What broke inside is in the log
 
 import json
 import logging
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, UnreadablePostError
+from django.template.loader import render_to_string
 from django.views import defaults
 from rest_framework import exceptions
 
 from rag.errors import IndexBusy, IndexCorrupt, ModelError, SieveError, Unavailable
-from search_app.asking import NothingToSearch
+from search_app.asking import RETRY_S, NothingToSearch
 from search_app.selectors import UnknownCollection
 
 log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 PREFIX = "/api/"
+OUTAGES = (OperationalError, InterfaceError)
+"""Of the database."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +60,8 @@ KINDS: dict[str, Kind] = {
 
 NOT_FOUND = "There is nothing at this address that you may read."
 BROKEN = "Something broke inside Sieve. The log of the server says what."
-RETRY_UNAVAILABLE_S = 5
+DATABASE_AWAY = "The database cannot be reached. Try again in a moment."
+RETRY = {"Retry-After": str(RETRY_S)}
 
 
 class Problem(Exception):
@@ -98,6 +104,8 @@ def handle(error: Exception, context: Mapping[str, Any]) -> HttpResponse:
     if problem is None:
         log.exception("%s broke", type(context.get("view")).__name__, exc_info=error)
         problem = Problem("broken", BROKEN)
+    elif isinstance(error, OUTAGES):
+        log.error("A request found the database away", exc_info=error)
     return problem.response()
 
 
@@ -132,6 +140,8 @@ def of(error: Exception) -> Problem | None:
             return Problem("too_large", "The request has more data than is read.")
         case SuspiciousOperation() | UnreadablePostError():
             return Problem("malformed", "The request cannot be read.")
+        case OperationalError() | InterfaceError():
+            return Problem("unavailable", DATABASE_AWAY, headers=RETRY)
     return None
 
 
@@ -142,8 +152,7 @@ def _of_ours(error: SieveError) -> Problem:
         case NothingToSearch():
             return Problem("nothing_to_search", str(error))
         case Unavailable() | ModelError() | IndexBusy() | IndexCorrupt():
-            retry = {"Retry-After": str(RETRY_UNAVAILABLE_S)}
-            return Problem("unavailable", str(error), headers=retry)
+            return Problem("unavailable", str(error), headers=RETRY)
     return Problem("invalid", str(error))
 
 
@@ -192,5 +201,10 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
 
 
 def server_error(request: HttpRequest) -> HttpResponseBase:
-    """`handler500`."""
-    return _page(request, "broken", BROKEN) or defaults.server_error(request)
+    """`handler500`: a bug, or a database that is away, which passes."""
+    if not isinstance(sys.exception(), OUTAGES):
+        return _page(request, "broken", BROKEN) or defaults.server_error(request)
+    if request.path.startswith(PREFIX):
+        return Problem("unavailable", DATABASE_AWAY, headers=RETRY).response()
+    page = render_to_string("503.html", {"sentence": DATABASE_AWAY})  # no request: it would ask for the user
+    return HttpResponse(page, status=503, headers=RETRY)

@@ -22,6 +22,7 @@ def found(trace: Trace, trace_id: object) -> dict[str, Any]:
         "pipeline": trace.pipeline,
         "rerank": asdict(trace.rerank),
         "degraded": list(trace.degraded),
+        "partial_index": trace.partial_index,
         "readable": trace.readable,
         "total_ms": round(trace.total_ms, 3),
         "timings": [asdict(timing) for timing in trace.timings],

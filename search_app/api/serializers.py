@@ -8,6 +8,7 @@ from rest_framework import serializers as drf
 from rest_framework.serializers import CharField, FloatField, IntegerField, ListField, Serializer
 
 from rag.types import STAGES, ScoreKind
+from search_app import modes
 from search_app.models import Collection, Document
 
 SCORE_KINDS = get_args(ScoreKind)
@@ -69,6 +70,10 @@ class Found(Serializer):
     rerank = Rerank()
     degraded = ListField(
         child=CharField(), help_text="One sentence for each thing that did not go as the pipeline says."
+    )
+    partial_index = drf.BooleanField(
+        help_text="Only a part of the index was searched: passages may be missing that are there. `degraded` "
+        "says why. Do not keep such an answer."
     )
     readable = IntegerField(help_text="Passages in the collections that were searched.")
     total_ms = FloatField()
@@ -189,6 +194,10 @@ class TraceOut(Serializer):
     created = drf.DateTimeField()
     rerank = Rerank()
     degraded = ListField(child=CharField())
+    partial_index = drf.BooleanField(
+        help_text="Only a part of the index was searched; `body.partial` says why."
+    )
+    index_mode = drf.ChoiceField([*modes.MODES, "none"], help_text="What of the index answered.")
     total_ms = FloatField()
     body = drf.DictField(help_text="The trace: see the handbook, For developers, The trace as JSON.")
     texts = drf.DictField(child=CharField(), help_text="Texts of its passages, by hash.")

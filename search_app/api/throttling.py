@@ -1,6 +1,6 @@
 """How often one may ask: counted by key, by user and by address, in windows of fixed length.
 
-Each web process counts for itself.
+All web processes count together where there is a queue (`counters`), else each for itself.
 """
 
 import ipaddress
@@ -8,9 +8,9 @@ import time
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.core.cache import caches
 from rest_framework.request import Request
 
+from search_app.api import counters
 from search_app.api.problems import Problem
 from search_app.api.rates import parse
 from search_app.models import ApiKey
@@ -57,13 +57,7 @@ def _count(name: str, rate: str) -> Rate:
     limit, seconds = parse(rate)
     now = time.time()
     window = int(now // seconds)
-    counter = f"api:{name}:{window}"
-    cache = caches["rates"]
-    cache.add(counter, 0, timeout=seconds + 1)
-    try:
-        used = cache.incr(counter)
-    except ValueError:  # it went out of the cache in between
-        used = 1
+    used = counters.count(f"api:{name}:{window}", seconds + 1)
     return Rate(limit, limit - used, max(1, int((window + 1) * seconds - now + 0.999)))
 
 

@@ -74,7 +74,11 @@ def part_context(part: health.Part) -> dict[str, Any]:
                 if row["name"] in known
             ]
         case "index":
-            details["size"] = megabytes(size_of(settings.INDEX_DIR))
+            on_cluster = bool(settings.OPENSEARCH_URLS)
+            used = details.get("bytes", 0) if on_cluster else size_of(settings.INDEX_DIR)
+            details["size"] = megabytes(used) if used or not on_cluster else ""
+            for row in details.get("versions", []):
+                row["size"] = megabytes(row["bytes"])
             details["verified"] = verified.last()
         case "queue":
             for row in details.get("queues", []):
@@ -125,8 +129,10 @@ def hour_context(now: datetime) -> dict[str, Any]:
 def reasons(rows: QuerySet[TraceRecord]) -> list[tuple[str, int]]:
     """What was lost in degraded questions, and in how many, most first."""
     counted: Counter[str] = Counter()
-    for skipped, status in rows.values_list("body__skipped", "rerank_status"):
+    for skipped, partial, status in rows.values_list("body__skipped", "body__partial", "rerank_status"):
         counted.update(set(_lost(skipped)))
+        if partial:
+            counted["a part of the index did not answer"] += 1
         if status == "partial":
             counted["the rerank budget ended first"] += 1
     return sorted(counted.items(), key=lambda reason: (-reason[1], reason[0]))

@@ -113,7 +113,7 @@ def _backends(part: str) -> tuple[str, ...]:
 
 def of_spec(spec: PipelineSpec, defaults: PipelineSpec) -> list[Part]:
     """The form that shows this spec; a part that it leaves out stands ready with the values of `defaults`."""
-    own, other = spec.as_dict(), defaults.as_dict()
+    own, other = spec.whole(), defaults.whole()
     texts = {
         field.key: _text(values[field.key.partition(".")[2]])
         for name in PARTS

@@ -23,6 +23,7 @@ HELP = {
     "fuse.depth": "Candidates taken from each search.",
     "fuse.bm25": "Weight of the search by words.",
     "fuse.knn": "Weight of the search by meaning.",
+    "fuse.server": "On: the search cluster fuses; where it cannot, Sieve does, and says so.",
     "late.depth": "Fused candidates that are scored.",
     "rerank.depth": "Candidates that are scored at most.",
     "rerank.budget_ms": "Milliseconds for late interaction and cross-encoder together.",

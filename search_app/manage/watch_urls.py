@@ -2,10 +2,12 @@
 
 from django.urls import path
 
-from search_app.manage import health_page, pipelines, search_as
+from search_app.manage import health_page, index_page, pipelines, search_as
 
 urlpatterns = [
     path("health", health_page.health_page, name="manage-health"),
+    path("index", index_page.index_page, name="manage-index"),
+    path("index/<slug:action>", index_page.act, name="manage-index-act"),
     path("search-as", search_as.search_as, name="manage-search-as"),
     path("pipelines", pipelines.listing, name="manage-pipelines"),
     path("pipelines/new", pipelines.edit, name="manage-pipeline-new"),

@@ -10,6 +10,7 @@ from search_app.models.documents import (
 )
 from search_app.models.keys import ApiKey, StoredResponse
 from search_app.models.pipelines import PipelineRecord, PipelineVersion
+from search_app.models.reindexes import Reindex
 from search_app.models.traces import Conversation, Feedback, PassageText, TraceRecord
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "PassageText",
     "PipelineRecord",
     "PipelineVersion",
+    "Reindex",
     "Removal",
     "StoredResponse",
     "TraceRecord",

@@ -9,7 +9,7 @@ from rag.types import STAGES, Passage
 from search_app.pages import waterfall
 from search_app.pages.compare_chart import draw
 from search_app.pages.links import answer_url, document_url, trace_url
-from search_app.pages.trace_words import answer_said, rerank_said
+from search_app.pages.trace_words import answer_said, rerank_said, searched_said
 from search_app.pages.words import STAGE_NAMES, milliseconds, path_of, place_of
 from search_app.selectors import StoredTrace
 
@@ -95,6 +95,7 @@ def _side(name: str, stored: StoredTrace) -> dict[str, Any]:
         "total": milliseconds(trace.total_ms),
         "readable": trace.readable,
         "rerank": rerank_said(trace),
+        "searched": searched_said(trace),
         "answer": answer_said(trace),
         "degraded": trace.degraded,
     }

@@ -9,8 +9,8 @@ from rag.trace import Trace
 from search_app.pages import rank_chart, rank_lines, trace_table, waterfall
 from search_app.pages.handed import handed_over
 from search_app.pages.links import answer_url
-from search_app.pages.trace_words import answer_said, rerank_said
-from search_app.pages.words import count, milliseconds
+from search_app.pages.trace_words import answer_said, rerank_said, searched_said
+from search_app.pages.words import STAGE_NAMES, count, milliseconds
 
 ROWS_FIRST = 20
 """Rows shown before the reader asks for all."""
@@ -54,6 +54,7 @@ def trace_context(
         "degraded": trace.degraded,
         "rerank": trace.rerank,
         "rerank_said": rerank_said(trace),
+        "searched_said": searched_said(trace),
         "answer_said": answer_said(trace, gone=gone),
         "answer_url": answer_url(trace_id) if trace_id and texts_visible else "",
         "tiles": tiles(trace),
@@ -76,6 +77,7 @@ def trace_context(
         "rows_first": ROWS_FIRST,
         "rows_deep": len(rows) > ROWS_FIRST + 10,
         "left_out": [(skip.stage, skip.reason) for skip in trace.skipped],
+        "in_part": [(STAGE_NAMES.get(stage, stage), reason) for stage, reason in trace.partial.items()],
         "spec_json": json.dumps(_plain(trace.spec), indent=2, ensure_ascii=False, default=str),
         "texts_visible": texts_visible,
     }

@@ -1,8 +1,16 @@
 """What the pages say of a trace in a few words: its reranking and its answer."""
 
 from rag.trace import Trace
+from search_app import modes
 from search_app.pages import answer
 from search_app.pages.words import count
+
+SEARCHED = {
+    modes.BM25_ONLY: "searched by words only",
+    modes.KNN_ONLY: "searched by meaning only",
+    modes.PARTIAL: "a part of the index searched",
+    modes.DOWN: "nothing searched",
+}
 
 
 def rerank_said(trace: Trace) -> str:
@@ -16,6 +24,11 @@ def rerank_said(trace: Trace) -> str:
             return "rerank left out"
         case _:
             return "not reranked"
+
+
+def searched_said(trace: Trace) -> str:
+    """What was lost of the search, in a few words; empty where all of the index was searched both ways."""
+    return SEARCHED.get(modes.mode(trace), "")
 
 
 def answer_said(trace: Trace, *, gone: bool = False) -> str:

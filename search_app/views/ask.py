@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Generator
 from contextlib import closing
+from typing import TypeVar
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.middleware.csrf import get_token
@@ -11,10 +12,10 @@ from django.template.loader import render_to_string
 from django.views.decorators.http import require_safe
 
 from rag.errors import SieveError, Unavailable
-from rag.trace import Delta, Packed, Ranked
+from rag.trace import Delta, Event, Packed, Ranked
 from search_app import conversations, sse
 from search_app.access import Viewer, viewer_of
-from search_app.asking import Recording
+from search_app.asking import RETRY_S, Recording
 from search_app.asking import ask as begin
 from search_app.pages.answer import answer_context
 from search_app.views.contexts import actions_context, ask_context
@@ -22,6 +23,7 @@ from search_app.views.contexts import actions_context, ask_context
 log = logging.getLogger(__name__)
 
 BROKEN = "Something broke inside Sieve while it was answering. The log of the server says what."
+T = TypeVar("T", bound=HttpResponseBase)
 ANSWER, PASSAGES = "search/_answer.html", "search/_passages.html"
 
 
@@ -34,12 +36,21 @@ def page(request: HttpRequest) -> HttpResponse:
             recording = _begin(request, viewer_of(request, remember=True))
             recording.finish()
         except SieveError as error:
-            status = 503 if isinstance(error, Unavailable) else 400
-            return render(
-                request, "search/ask.html", ask_context(request) | {"failed": str(error)}, status=status
-            )
+            context = ask_context(request) | {
+                "failed": str(error),
+                "away": isinstance(error, Unavailable),
+            }
+            return _marked(render(request, "search/ask.html", context, status=400), error)
         return redirect("answer", recording.trace_id)
     return render(request, "search/ask.html", ask_context(request))
+
+
+def _marked(response: T, error: SieveError) -> T:
+    """Say to programs, too, that it may go well a little later."""
+    if isinstance(error, Unavailable):
+        response.status_code = 503
+        response.headers["Retry-After"] = str(RETRY_S)
+    return response
 
 
 def _begin(request: HttpRequest, viewer: Viewer) -> Recording:
@@ -57,24 +68,32 @@ def _begin(request: HttpRequest, viewer: Viewer) -> Recording:
 def stream(request: HttpRequest) -> HttpResponseBase:
     """Server-sent events of one question: `found`, `passages`, `delta`s, then `done`, or `failed`.
 
-    When the reader leaves, the pipeline stops after the stage it is in and the trace so far is kept.
+    When the reader leaves, the pipeline stops after the stage it is in and the trace so far is kept. Where
+    nothing can be searched it is a 503 with the sentence; the script then shows the page that says so.
     """
     viewer = viewer_of(request, remember=True)
     get_token(request)  # the buttons of the finished answer need it, and its cookie goes with the headers
+    failed: SieveError | None = None
     try:
-        pieces = frames(request, _begin(request, viewer))
+        recording = _begin(request, viewer)
+        pieces = frames(request, recording, recording.begun())
     except SieveError as error:
+        failed = error
         pieces = (frame for frame in [sse.json_event("failed", {"message": str(error)})])
     response = StreamingHttpResponse(pieces, content_type="text/event-stream; charset=utf-8")
+    if failed is not None:
+        response = _marked(response, failed)
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Accel-Buffering"] = "no"  # a proxy in front must not hold the pieces back
     return response
 
 
-def frames(request: HttpRequest, recording: Recording) -> Generator[str, None, None]:
+def frames(
+    request: HttpRequest, recording: Recording, begun: Generator[Event, None, None] | None = None
+) -> Generator[str, None, None]:
     """The events of a question as they are sent. `found` comes before reranking, `passages` after it."""
     try:
-        with closing(recording.events()) as events:
+        with closing(begun or recording.events()) as events:
             for event in events:
                 if isinstance(event, Ranked) and event.ranking.stage == "fused":
                     context = answer_context(recording.trace) | {"provisional": True}

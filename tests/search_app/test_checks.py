@@ -92,7 +92,58 @@ def test_a_piece_of_ingest_ends_before_its_message_comes_again() -> None:
 def test_the_server_does_not_start_with_an_error(tmp_path: Path) -> None:
     done = manage("-c", "import search_app.wsgi", data=tmp_path, SIEVE_TRACE_DAYS="-1")
     assert done.returncode == checks.BOOT_FAILED
-    assert done.stderr.startswith("sieve.E003: SIEVE_TRACE_DAYS must not be negative.")
+    assert done.stderr.startswith("SIEVE_TRACE_DAYS is '-1'. It must be a number of at least 0")
     said = manage("-c", "import search_app.wsgi", data=tmp_path, SIEVE_BIND="0.0.0.0:8000")
     assert said.returncode == 0
     assert said.stderr.startswith("sieve.W001")
+
+
+# --- A cluster ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changed", "found"),
+    [
+        ({}, []),
+        ({"OPENSEARCH_URLS": []}, []),
+        ({"OPENSEARCH_URLS": [], "OPENSEARCH_USER": "sieve"}, ["sieve.W011"]),
+        ({"OPENSEARCH_URLS": ["host:9200"]}, ["sieve.E012"]),
+        ({"OPENSEARCH_URLS": ["https://u:p@host:9200"]}, ["sieve.E012"]),
+        ({"OPENSEARCH_URLS": ["https://host:9200/path"]}, ["sieve.E012"]),
+        ({"OPENSEARCH_URLS": ["https://host:many"]}, ["sieve.E012"]),
+        ({"OPENSEARCH_URLS": ["https://a:9200", "https://b:9200"]}, []),
+        ({"OPENSEARCH_USER": "sieve"}, ["sieve.E015"]),
+        ({"OPENSEARCH_USER": "sieve", "OPENSEARCH_PASSWORD": "p"}, []),
+        (
+            {"OPENSEARCH_URLS": ["http://h:1"], "OPENSEARCH_USER": "sieve", "OPENSEARCH_PASSWORD": "p"},
+            ["sieve.W012"],
+        ),
+        ({"OPENSEARCH_URLS": ["http://h:1"]}, []),
+        ({"OPENSEARCH_PREFIX": "Sieve"}, ["sieve.E014"]),
+        ({"OPENSEARCH_PREFIX": "*"}, ["sieve.E014"]),
+        ({"OPENSEARCH_ENGINE": "nmslib"}, ["sieve.E013"]),
+        ({"OPENSEARCH_COMPRESSION": "8x"}, ["sieve.E013"]),
+        ({"OPENSEARCH_COMPRESSION": "8x", "OPENSEARCH_ENGINE": "faiss"}, []),
+        ({"OPENSEARCH_COMPRESSION": "4x"}, []),
+        ({"OPENSEARCH_CA": Path("/no/such/file")}, ["sieve.E016"]),
+    ],
+)
+def test_settings_of_a_cluster_that_cannot_work_are_said(
+    changed: dict[str, object], found: list[str], settings: object
+) -> None:
+    settings.OPENSEARCH_URLS = ["https://host:9200"]
+    for name, value in changed.items():
+        setattr(settings, name, value)
+    assert ids() == found
+    assert not any("u:p" in message.msg for message in checks.check())
+
+
+def test_only_the_deployment_check_asks_the_cluster(tmp_path: Path) -> None:
+    away = {"SIEVE_OPENSEARCH": "http://127.0.0.1:9", "SIEVE_HTTPS": "1"}
+    started = manage("-c", "import search_app.wsgi", data=tmp_path, **away)
+    assert (started.returncode, started.stderr) == (0, "")
+    checked = manage("manage.py", "check", data=tmp_path, **away)
+    assert "no issues" in checked.stdout + checked.stderr
+    asked = manage("manage.py", "check", "--deploy", data=tmp_path, **away)
+    assert "sieve.W013" in asked.stderr
+    assert "The search cluster cannot be reached." in asked.stderr

@@ -110,6 +110,14 @@ def test_nobody_writes_over_a_replacement_or_a_deletion(notes: Collection) -> No
     assert again(replaced).state == "queued"
 
 
+def test_what_one_has_in_hand_is_not_claimed_again(notes: Collection) -> None:
+    replaced, other = row(notes, "a"), row(notes, "b")
+    claims.claim(1)
+    Document.objects.filter(pk=replaced.pk).update(state="queued", attempts=0)
+    assert [claim.document for claim in claims.claim(2, without=[replaced.pk])] == [other.pk]
+    assert [claim.document for claim in claims.claim(2)] == [replaced.pk]
+
+
 @pytest.mark.django_db(transaction=True)
 def test_many_workers_claim_no_document_twice() -> None:
     notes = services.collection("notes")

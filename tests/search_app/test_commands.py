@@ -1,14 +1,16 @@
 """Commands: what they print, and that their exit codes are honest."""
 
 import json
-import threading
+import time
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
 
+import pytest
 from django.core.management import CommandError, call_command
 
-from search_app import pipelines
+from search_app import bringing, indexes, pipelines
 from search_app.models import Document, DocumentVersion, TraceRecord
 
 
@@ -65,14 +67,13 @@ def test_a_dry_run_changes_nothing(light: None, folder: Path) -> None:
     assert Document.objects.count() == 0
 
 
-def test_an_ingest_waits_while_another_process_is_at_it(light: None, folder: Path) -> None:
-    writer = pipelines.writer(pipelines.encoder())
-    ending = threading.Timer(1.0, writer.close)
-    ending.start()
-    try:
-        code, out = run("ingest", str(folder), "--collection", "notes")
-    finally:
-        ending.join()
+def test_an_ingest_waits_while_another_process_is_at_it(
+    light: None, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = indexes.writer(pipelines.encoder())
+    clock = SimpleNamespace(monotonic=time.monotonic, sleep=lambda _: writer.close())
+    monkeypatch.setattr(bringing, "time", clock)  # the other one ends while this one waits
+    code, out = run("ingest", str(folder), "--collection", "notes")
     assert (code, "the rest by another process" in out) == (0, True)
     assert {d.state for d in Document.objects.all()} == {"searchable"}
 
@@ -113,12 +114,12 @@ def test_replay_gives_the_same_or_says_what_differs(ingest: Callable, folder: Pa
 def test_verify_names_what_is_wrong_and_rebuild_mends_it(ingest: Callable, folder: Path) -> None:
     ingest(folder)
     before = run("ask", "ferry lighthouse", "--json")[1]
-    writer = pipelines.writer(pipelines.encoder())
+    writer = indexes.writer(pipelines.encoder())
     writer.delete(str(Document.objects.get(name="notes/ferry.md").pk))
     writer.close()
     code, out = run("verify")
     assert (code, "lacks 1 document" in out) == (1, True)
-    code, out = run("rebuild")
+    code, out = run("reindex")
     assert (code, "passages-0002 is in use: 3 documents" in out) == (0, True)
     assert run("verify")[0] == 0
     after = run("ask", "ferry lighthouse", "--json")[1]
@@ -128,7 +129,7 @@ def test_verify_names_what_is_wrong_and_rebuild_mends_it(ingest: Callable, folde
 
 
 def test_verify_before_anything_is_clean(light: None) -> None:
-    pipelines.reader(pipelines.encoder())
+    indexes.reader(pipelines.encoder())
     assert run("verify")[0] == 0
 
 

@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
+from django.core.files.uploadedfile import TemporaryUploadedFile
 
 from rag.errors import ParseError
 from search_app import contents
@@ -50,9 +51,12 @@ def test_what_no_row_names_is_cleared_away_after_an_hour(place: Path) -> None:
     wanted, old, young = (contents.put([data]).sha256 for data in (b"wanted", b"old", b"young"))
     draft = place / ".draft-died"
     draft.write_bytes(b"half")
-    for path in (contents.path(wanted), contents.path(old), draft):
-        age(path, 4000)
-    assert contents.collect({wanted}) == 2
+    with TemporaryUploadedFile("a.txt", "text/plain", 4, None) as received:
+        left = Path(received.temporary_file_path())
+        for path in (contents.path(wanted), contents.path(old), draft, left):
+            age(path, 4000)
+        assert contents.collect({wanted}) == 3
+        assert not left.exists()
     assert contents.missing([wanted, old, young]) == [old]
     assert not draft.exists()
 

@@ -38,9 +38,9 @@ def test_an_index_of_another_encoder_does_not_fit(
     meta.write_text(meta.read_text().replace("hashing:", "other:"))
     index = parts()["index"]
     assert not index.ok
-    assert "manage.py rebuild" in index.sentence
+    assert "manage.py reindex" in index.sentence
     meta.write_text("{")
-    assert "manage.py rebuild" in parts()["index"].sentence
+    assert "manage.py reindex" in parts()["index"].sentence
 
 
 def test_a_model_that_is_missing_is_named(parts: Callable, settings: object, tmp_path: Path) -> None:

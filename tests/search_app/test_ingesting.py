@@ -5,7 +5,7 @@ import pytest
 
 from rag.errors import ParseError
 from rag.parse.base import ParsedDocument
-from search_app import ingest_stages, ingesting, pipelines, selectors
+from search_app import claims, indexes, ingest_stages, ingesting, pipelines, selectors, uploads
 from search_app.bringing import Brought
 from search_app.consistency import differences
 from search_app.models import Document, DocumentVersion, PassageRow, Removal
@@ -18,7 +18,7 @@ def document(name: str) -> Document:
 
 
 def held() -> dict[tuple[str, int], int]:
-    return pipelines.reader(pipelines.encoder()).documents()
+    return indexes.reader(pipelines.encoder()).documents()
 
 
 def found(question: str) -> list[str]:
@@ -37,7 +37,7 @@ def test_files_become_searchable_documents(ingest: Run, folder: Path) -> None:
     ferry = document("notes/ferry.md")
     assert (ferry.version, ferry.format, len(ferry.content_hash)) == (1, "md", 64)
     assert "north pier" in found("When does the ferry leave from the north pier?")[0]
-    assert differences(held()) == []
+    assert differences(held) == []
 
 
 def test_a_second_run_does_nothing(ingest: Run, folder: Path) -> None:
@@ -57,7 +57,7 @@ def test_another_recipe_makes_everything_anew(
     monkeypatch.setattr(ingest_stages, "PARSING", ingest_stages.PARSING + 1)
     assert ingest(folder).counts == {"indexed": 3}
     assert not before & set(DocumentVersion.objects.values_list("pk", flat=True))
-    assert differences(held()) == []
+    assert differences(held) == []
 
 
 def test_changed_content_replaces_the_version_before(ingest: Run, folder: Path) -> None:
@@ -98,7 +98,7 @@ def test_a_file_that_cannot_be_read_is_failed_with_its_reason(ingest: Run, folde
     assert (broken.state, broken.version) == ("failed", 0)
     assert broken.reason.endswith(".")
     assert document("notes/blank.txt").state == "failed"
-    assert differences(held()) == []
+    assert differences(held) == []
 
 
 def test_a_good_version_outlives_a_bad_one(ingest: Run, folder: Path) -> None:
@@ -133,22 +133,32 @@ def test_death_between_index_and_database_is_mended_by_the_next_run(
         with pytest.raises(KeyboardInterrupt):
             ingest(folder)
     assert len(held()) == (6 if changed else 3)
-    assert "does not call current" in differences(held())[0]
-    report = ingest(folder)
-    assert (dict(report.counts), report.work.swept) == ({"indexed": 3}, 3)
-    assert differences(held()) == []
+    assert Removal.objects.count() == 3
+    assert ingest(folder).counts == {"indexed": 3}
+    assert differences(held) == []
     assert len(held()) == 3
+
+
+def test_what_nobody_noted_is_swept_by_the_next_run(ingest: Run, folder: Path) -> None:
+    ingest(folder)
+    removals = Removal.objects.all()
+    Document.objects.get(name="notes/ferry.md").delete()
+    removals.delete()
+    assert "does not call current" in differences(held)[0]
+    pipelines.forget()
+    assert ingest(folder).work.swept == 1
+    assert differences(held) == []
 
 
 def test_what_the_index_lost_is_indexed_again(ingest: Run, folder: Path) -> None:
     ingest(folder)
     lost = document("notes/ferry.md")
-    writer = pipelines.writer(pipelines.encoder())
+    writer = indexes.writer(pipelines.encoder())
     writer.delete(str(lost.pk))
     writer.close()
-    assert "lacks 1 document" in differences(held())[0]
+    assert "lacks 1 document" in differences(held)[0]
     assert ingest(folder).counts == {"indexed": 1, "unchanged": 2}
-    assert differences(held()) == []
+    assert differences(held) == []
 
 
 def test_stored_passages_are_those_of_the_index(ingest: Run, folder: Path) -> None:
@@ -156,7 +166,7 @@ def test_stored_passages_are_those_of_the_index(ingest: Run, folder: Path) -> No
         "# Long\n\n" + "\n\n".join(f"## Part {n}\n\nWord {n}. " * 9 for n in range(9))
     )
     ingest(folder)
-    reader = pipelines.reader(pipelines.encoder())
+    reader = indexes.reader(pipelines.encoder())
     from rag.types import Lexical
 
     (leg,) = reader.search([Lexical("part word")], 100, ["notes"])
@@ -167,3 +177,28 @@ def test_stored_passages_are_those_of_the_index(ingest: Run, folder: Path) -> No
             if passage.id in indexed:
                 assert indexed[passage.id] == passage
     assert PassageRow.objects.filter(version__document__name="notes/long.md").count() == len(indexed)
+
+
+def test_a_document_that_is_replaced_in_the_worker_s_hands_ends_with_the_newer_content(
+    ingest: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for number in range(ingesting.CLAIMED_AHEAD + 8):
+        (folder / f"{number:02}.txt").write_text(f"Paper {number} is about granite.")
+    claim, replaced = claims.claim, []
+
+    def claim_after_a_replacement(*arguments: int, **options: object) -> list[claims.Claim]:
+        at_work = Document.objects.filter(state="working").order_by("-pk").first()
+        if at_work and not replaced:
+            replaced.append(at_work.name)
+            uploads.put(at_work.collection, uploads.arrive(at_work.name, [b"It is about oysters now."]))
+        return claim(*arguments, **options)
+
+    monkeypatch.setattr(claims, "claim", claim_after_a_replacement)
+    report = ingest(folder)
+    assert len(replaced) == 1
+    assert report.work.counts == {"indexed": ingesting.CLAIMED_AHEAD + 8, "refused": 1}
+    assert {d.state for d in Document.objects.all()} == {"searchable"}
+    assert found("oysters")[0] == "It is about oysters now."
+    assert differences(held) == []

@@ -120,7 +120,7 @@ def test_the_same_spec_twice_makes_one_version(light: None) -> None:
 
 def test_an_encoder_that_the_index_was_not_built_with_is_refused(light: None) -> None:
     other = changed(encoder=msgspec.structs.replace(pipelines.spec("light").encoder, model="other"))
-    with pytest.raises(SpecError, match=r"holds vectors of the encoder hashing.*manage\.py rebuild"):
+    with pytest.raises(SpecError, match=r"holds vectors of the encoder hashing.*manage\.py reindex"):
         pipeline_versions.save("light", other)
 
 

@@ -97,3 +97,35 @@ def test_it_is_looked_for_by_its_longest_passage() -> None:
         "of",
         "a",
     ]
+
+
+class Windowed:
+    """The real reader, which gives only so many candidates at once."""
+
+    def __init__(self, real: embedded.EmbeddedReader, window: int) -> None:
+        self._real, self._window = real, window
+
+    def search(self, subqueries: object, k: int, collections: object) -> object:
+        return self._real.search(subqueries, min(k, self._window), collections)
+
+    def count(self, collections: object) -> int:
+        return self._real.count(collections)
+
+
+def test_one_that_a_whole_window_of_its_like_hides_is_found(
+    index: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(proof, "WINDOW", 20)
+    monkeypatch.setattr(proof, "DEPTHS", (2, 5))
+    reader, passages, encoder = index(*["The same lighthouse"] * 60, "The lighthouse of granite")
+    assert {objection(Windowed(reader, 20), one, encoder) for one in passages} == {""}
+
+
+def test_one_that_is_not_there_is_missed_also_below_a_whole_window(
+    index: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(proof, "WINDOW", 20)
+    monkeypatch.setattr(proof, "DEPTHS", (2, 5))
+    reader, _, encoder = index(*[f"The lighthouse number {n}" for n in range(60)])
+    absent = passage(77, "The lighthouse number 77 of basalt")
+    assert objection(Windowed(reader, 20), absent, encoder) == proof.NOT_BY["knn"]

@@ -23,7 +23,7 @@ def test_the_secret_key_is_made_once_and_for_its_owner_only(tmp_path: Path) -> N
     assert len(first) > 50
     assert show("s.SECRET_KEY", data) == first
     assert stat.S_IMODE((data / "secret-key").stat().st_mode) == 0o600
-    assert [path.name for path in data.iterdir()] == ["secret-key"]
+    assert {path.name for path in data.iterdir()} == {"incoming", "secret-key"}
     assert show("s.SECRET_KEY", data, SIEVE_SECRET_KEY="given") == "given"
 
 

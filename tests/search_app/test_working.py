@@ -14,7 +14,7 @@ from rag.errors import ParseError
 from rag.parse.base import ParsedDocument
 from rag.parse.select import parse as parse_file
 from rag.types import Lexical
-from search_app import claims, ingesting, pipelines, proof, selectors, services, uploads
+from search_app import claims, indexes, ingesting, pipelines, proof, selectors, services, uploads
 from search_app.consistency import differences
 from search_app.ingest_results import Report
 from search_app.models import Collection, Document, DocumentVersion, Removal
@@ -28,6 +28,7 @@ Parse = Callable[[bytes, str], ParsedDocument]
 def notes(light: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Collection]:
     monkeypatch.setattr(pipelines, "ParserPool", InProcess)
     monkeypatch.setattr(worker, "_first", True)
+    worker.reset()
     worker._stopped.clear()
     yield services.collection("notes")
     worker._stopped.clear()
@@ -50,21 +51,21 @@ def again(document: Document) -> Document:
 
 
 def held() -> dict[tuple[str, int], int]:
-    return pipelines.reader(pipelines.encoder()).documents()
+    return indexes.reader(pipelines.encoder()).documents()
 
 
 def shown(words: str) -> list[str]:
     """Texts that a search for these words shows to somebody who may read everything."""
     from search_app.access import OPERATOR, permit_for
 
-    (leg,) = pipelines.reader(pipelines.encoder()).search([Lexical(words)], 50, ["notes"])
+    (leg,) = indexes.reader(pipelines.encoder()).search([Lexical(words)], 50, ["notes"])
     passages = leg.ranking.passages
     allowed = permit_for(OPERATOR)(passages)
     return [p.text for p in passages if p.id in allowed]
 
 
 def clean() -> bool:
-    return differences(held()) == [] and not Removal.objects.exists()
+    return differences(held) == [] and not Removal.objects.exists()
 
 
 # --- The way it goes -------------------------------------------------------------------------------------
@@ -117,7 +118,7 @@ def test_the_same_content_again_is_only_looked_for(notes: Collection) -> None:
     uploads.reindex(notes)
     assert work().counts == {"unchanged": 1}
     assert again(document).version == 1
-    writer = pipelines.writer(pipelines.encoder())
+    writer = indexes.writer(pipelines.encoder())
     writer.delete(str(document.pk))
     writer.close()
     uploads.reindex(notes)
@@ -333,7 +334,7 @@ def test_a_full_disk_fails_nobody(notes: Collection, monkeypatch: pytest.MonkeyP
         put(notes, f"{n}.txt", f"granite {n}")
     with monkeypatch.context() as patched:
         full = OSError(errno.ENOSPC, "No space left on device")
-        patched.setattr("rag.index.vectors.Appender.append", lambda *_: (_ for _ in ()).throw(full))
+        patched.setattr("rag.index.embedded.vectors.Appender.append", lambda *_: (_ for _ in ()).throw(full))
         for _ in range(5):
             with pytest.raises(OSError, match="No space left"):
                 work()

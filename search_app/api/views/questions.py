@@ -12,7 +12,7 @@ from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from rag.trace import Delta, Packed
+from rag.trace import Delta, Event, Packed
 from search_app import asking, pipelines, sse
 from search_app.api import problems, results
 from search_app.api.base import Api
@@ -104,15 +104,20 @@ class AnswersView(_Asking):
 
 
 def _streamed(recording: asking.Recording, absolute: results.Absolute) -> StreamingHttpResponse:
-    response = StreamingHttpResponse(_frames(recording, absolute), content_type=EVENTS)
+    """The first event is awaited: an index that is away is a 503 here, too."""
+    response = StreamingHttpResponse(_frames(recording, absolute, recording.begun()), content_type=EVENTS)
     response.headers["X-Accel-Buffering"] = "no"  # a proxy in front must not hold the pieces back
     return response
 
 
-def _frames(recording: asking.Recording, absolute: results.Absolute) -> Generator[str, None, None]:
+def _frames(
+    recording: asking.Recording,
+    absolute: results.Absolute,
+    begun: Generator[Event, None, None] | None = None,
+) -> Generator[str, None, None]:
     """When the reader leaves, the pipeline stops after its stage and the trace so far is kept."""
     try:
-        with closing(recording.events()) as events:
+        with closing(begun or recording.events()) as events:
             for event in events:
                 if isinstance(event, Packed):
                     so_far = results.answered(recording.trace, recording.trace_id, absolute)

@@ -49,8 +49,16 @@
     source.addEventListener("failed", (event) => {
       stop(JSON.parse(event.data).message);
     });
-    // EventSource would ask the question again: one question is asked once.
+    // EventSource would ask the question again: one question is asked once. It is closed already where the
+    // server refused it, and does not give its words: the page without a stream does.
     source.addEventListener("error", () => {
+      if (!over && source.readyState === EventSource.CLOSED && !live.textContent && !page.querySelector("[data-passage]")) {
+        const plain = new URL(location.href);
+        plain.searchParams.set("wait", "1");
+        end();
+        location.replace(plain);
+        return;
+      }
       stop("The connection broke before the answer was complete.");
     });
     stopper.addEventListener("click", () => {

@@ -31,6 +31,7 @@ def form(**changed: str) -> dict[str, str]:
         for part in spec_form.of_spec(pipelines.spec("light"), pipelines.spec("light"))
         if part.on
         for filled in part.fields
+        if filled.field.kind != "flag" or filled.value == "true"
     }
     return post | {key.replace("__", "."): value for key, value in changed.items()}
 
@@ -138,3 +139,11 @@ def test_documents_of_another_split_are_offered_to_be_indexed_again(
     assert "3 documents are in passages of another length" in page
     admin.post("/manage/pipelines/reindex")
     assert Document.objects.filter(state=Document.State.QUEUED).count() == 3
+
+
+def test_a_fusion_that_the_index_cannot_do_is_said_and_saved(admin: Client) -> None:
+    post = form(fuse__server="on") | {"action": "check"}
+    page = admin.post("/manage/pipelines/of/light/edit", post).content.decode()
+    assert "fuse.server is True, was False" in page and "embedded index does not fuse by itself" in page
+    admin.post("/manage/pipelines/of/light/edit", post | {"action": "save"})
+    assert PipelineVersion.objects.get().spec["fuse"]["server"] is True

@@ -32,7 +32,7 @@ def sent(spec: PipelineSpec, **changed: str) -> dict[str, str]:
 
 def test_every_key_of_a_spec_has_a_field_and_words(light: None) -> None:
     keys = {field.key for part in spec_form.fields().values() for field in part}
-    whole = specs.load(SPECS / "default.toml").as_dict()
+    whole = specs.load(SPECS / "default.toml").whole()
     assert keys == {f"{part}.{key}" for part, values in whole.items() for key in values}
     assert all(field.help and field.label for part in spec_form.fields().values() for field in part)
     assert {key for key in HELP if "." in key} <= keys

@@ -67,6 +67,7 @@ MISSING: dict[str, object] = {
     "app_label": "axes",
     "key_id": 987654321,
     "content_type_id": 987654321,
+    "action": "no-such-thing",
 }
 
 
@@ -84,6 +85,7 @@ def values(scene: Scene, route: str, kind: str, *, missing: bool) -> dict[str, o
         "key_id": models.ApiKey.objects.get(name="read").pk,
         "app_label": "search_app",
         "content_type_id": ContentType.objects.get_for_model(models.Document).pk,
+        "action": "promote",
     }
     if route.startswith("/admin/r/"):
         private["object_id"] = scene.document.pk
