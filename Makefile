@@ -1,15 +1,15 @@
-# Sieve. `make` alone lists what there is. Nothing here needs root, Docker or a running service.
+# Sieve. `make` alone lists what there is. To run and to test it needs no root, no Docker and no running service.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
-.PHONY: help setup setup-dev run test test-slow test-browser test-postgres lint format check bench evaluate golden lock clean
+.PHONY: help setup setup-dev run test test-slow test-browser test-postgres lint format check bench evaluate golden lock clean opensearch opensearch-stop test-opensearch compose-env compose-test
 
 PY := .venv/bin/python
 SETUP := sh scripts/python.sh scripts/setup.py
 export PORT SIEVE_PYTHON
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## Make .venv from the lock and pull the models (quick when nothing changed)
 	@$(SETUP)
@@ -31,6 +31,21 @@ test-browser: setup-dev ## Run the tests in a real Chromium
 
 test-postgres: setup-dev ## Run the application's tests on a PostgreSQL of their own
 	@sh scripts/postgres.sh $(PY) -m pytest -m "not slow and not browser" tests/search_app $(ARGS)
+
+opensearch: ## Start a real OpenSearch on loopback, without Docker: ARGS=2.19.1 or all
+	@sh scripts/python.sh -m scripts.opensearch start $(ARGS)
+
+opensearch-stop: ## End what make opensearch started
+	@sh scripts/python.sh -m scripts.opensearch stop $(ARGS)
+
+test-opensearch: setup-dev ## Run the tests that need OpenSearch, slow ones too, on what make opensearch started
+	@$(PY) -m pytest -m opensearch $(ARGS) || [ $$? -eq 5 ]
+
+compose-env: ## Write .env with random secrets for docker compose up
+	@sh docker/secrets.sh
+
+compose-test: ## Start docker-compose.yml for real, ask, restart each part: ARGS=--stand-ins
+	@sh scripts/python.sh -m scripts.compose_test $(ARGS)
 
 lint: setup-dev ## Check style, types and that imports only go down
 	@status=0; \

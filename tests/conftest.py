@@ -20,7 +20,20 @@ os.environ.setdefault(
 )
 os.environ["SIEVE_DATA_DIR"] = _data.name
 os.environ["DJANGO_SETTINGS_MODULE"] = "search_app.settings"
+for name in [name for name in os.environ if name.startswith("SIEVE_OPENSEARCH")]:
+    if name != "SIEVE_OPENSEARCH_DIR":  # where the cluster for tests lies; the others would name somebody's
+        del os.environ[name]
 django.setup()  # before any test module is read: rows can be imported only then
+
+from tests.opensearch import (  # noqa: E402
+    cluster,
+    opensearch,
+    opensearch_server,
+    opensearch_version,
+    why_not,
+)
+
+__all__ = ["cluster", "opensearch", "opensearch_server"]
 
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -33,6 +46,10 @@ FLAGS = (
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     models = any(Path(os.environ["SIEVE_MODEL_DIR"]).glob("*"))
     for item in items:
+        if version := opensearch_version(item):
+            item.add_marker(pytest.mark.opensearch(version))
+            if reason := why_not(version):
+                item.add_marker(pytest.mark.skip(reason=reason))
         if item.get_closest_marker("models") and not models:
             item.add_marker(pytest.mark.skip(reason="no models here: manage.py models pull"))
         if item.get_closest_marker("browser") and CHROMIUM is None:

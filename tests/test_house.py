@@ -12,8 +12,11 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 CODE = ("rag", "search_app", "workers", "scripts")
 MAX_LINES = 300
-HEAVY = ("torch", "onnxruntime", "tokenizers", "scipy", "transformers", "sentence_transformers")
-"""What the models run on: loaded with the first question or document, never by an import."""
+HEAVY = (
+    *("torch", "onnxruntime", "opensearchpy", "tokenizers", "scipy", "transformers"),
+    "sentence_transformers",
+)
+"""What models and clusters need: loaded with the first question or document, never by an import."""
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 MADE_BY_BROWSER_TEST = {"docs/images/answer.png", "docs/images/trace.png"}
 

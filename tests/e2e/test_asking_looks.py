@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser
 
 from tests.e2e.conftest import Application, sign_in
+from tests.e2e.looks import flaws, in_every_look, looking
 from tests.e2e.test_road import ON_HARBOUR, ask
 
 pytestmark = [pytest.mark.browser, pytest.mark.models]
@@ -58,43 +58,25 @@ def addresses(browser: Browser, people: Application) -> Iterator[tuple[dict[str,
     yield found, state
 
 
-@pytest.fixture(params=[("light", 1280), ("dark", 1280), ("light", 380), ("dark", 380)], ids=str)
-def seen(
-    request: pytest.FixtureRequest,
+@in_every_look
+def test_nothing_serious(
+    look: tuple[str, int],
     browser: Browser,
     people: Application,
     addresses: tuple,  # type: ignore[type-arg]
-) -> Iterator[Page]:
-    scheme, width = request.param
-    context = browser.new_context(
-        base_url=people.url,
-        storage_state=addresses[1],
-        color_scheme=scheme,
-        viewport={"width": width, "height": 900},
-        reduced_motion="reduce",
-    )
-    yield context.new_page()
-    context.close()
-
-
-def test_nothing_serious(seen: Page, addresses: tuple) -> None:  # type: ignore[type-arg]
-    axe, problems = Axe(), []
-    for name in PAGES:
-        if name == "refused":
-            seen.goto("/sign-in")
-            seen.fill("#id_username", "dana")
-            seen.fill("#id_password", "wrong")
-            seen.press("#id_password", "Enter")
-            seen.wait_for_selector("[role=alert]")
-        else:
-            seen.goto(addresses[0][name])
-        for menu in seen.locator("main details.menu > summary").all()[:1]:
-            menu.click()
-        wide = seen.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        if wide > 0:
-            problems.append(f"{name}: {wide} px too wide")
-        for found in axe.run(seen).response["violations"]:
-            if found["impact"] in ("serious", "critical"):
-                where = ", ".join(node["target"][0] for node in found["nodes"][:3])
-                problems.append(f"{name}: {found['id']}: {where}")
-    assert problems == []
+) -> None:
+    found: list[str] = []
+    with looking(browser, people.url, addresses[1], look) as page:
+        for name in PAGES:
+            if name == "refused":
+                page.goto("/sign-in")
+                page.fill("#id_username", "dana")
+                page.fill("#id_password", "wrong")
+                page.press("#id_password", "Enter")
+                page.wait_for_selector("[role=alert]")
+            else:
+                page.goto(addresses[0][name])
+            for menu in page.locator("main details.menu > summary").all()[:1]:
+                menu.click()
+            found += flaws(page, name)
+    assert found == []

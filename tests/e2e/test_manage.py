@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.conftest import Application
+from tests.e2e.looks import flaws, in_every_look, looking
 from tests.e2e.test_road import picture
 
 pytestmark = [pytest.mark.browser, pytest.mark.models]
@@ -355,34 +355,16 @@ PAGES = (
 )
 
 
-@pytest.fixture(params=[("light", 1280), ("dark", 1280), ("light", 380), ("dark", 380)], ids=str)
-def seen(
-    request: pytest.FixtureRequest,
+@in_every_look
+def test_nothing_serious(
+    look: tuple[str, int],
     browser: Browser,
     application: Application,
     state: dict,  # type: ignore[type-arg]
-) -> Iterator[Page]:
-    scheme, width = request.param
-    context = browser.new_context(
-        base_url=application.url,
-        storage_state=state,
-        color_scheme=scheme,
-        viewport={"width": width, "height": 900},
-        reduced_motion="reduce",
-    )
-    yield context.new_page()
-    context.close()
-
-
-def test_nothing_serious(seen: Page) -> None:
-    axe, problems = Axe(), []
-    for address in PAGES:
-        seen.goto(address)
-        wide = seen.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        if wide > 0:
-            problems.append(f"{address}: {wide} px too wide")
-        for found in axe.run(seen).response["violations"]:
-            if found["impact"] in ("serious", "critical"):
-                where = ", ".join(str(node["target"][0]) for node in found["nodes"][:3])
-                problems.append(f"{address}: {found['id']}: {where}")
-    assert problems == []
+) -> None:
+    found: list[str] = []
+    with looking(browser, application.url, state, look) as page:
+        for address in PAGES:
+            page.goto(address)
+            found += flaws(page)
+    assert found == []

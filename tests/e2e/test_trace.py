@@ -7,15 +7,13 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.conftest import Application
+from tests.e2e.looks import flaws, in_every_look, looking
 from tests.e2e.test_road import ON_HARBOUR, WITH_MOVEMENT, picture
 
 pytestmark = [pytest.mark.browser, pytest.mark.models]
-
-WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
 def trace_of(page: Page, question: str) -> None:
@@ -106,7 +104,7 @@ def test_what_the_generator_got_opens_by_number(seen: Page, asked: tuple) -> Non
 def test_on_a_narrow_screen_it_is_read_instead_of_scrolled(seen: Page, asked: tuple) -> None:  # type: ignore[type-arg]
     seen.set_viewport_size({"width": 380, "height": 800})
     seen.goto(asked[0])
-    assert seen.evaluate(WIDE) <= 0
+    assert flaws(seen) == []
     expect(seen.locator(".rank-chart.narrow")).to_be_visible()
     expect(seen.locator(".waterfall.narrow")).to_be_visible()
     expect(seen.locator("[data-chart]")).to_be_hidden()
@@ -185,15 +183,12 @@ def test_the_health_page_names_the_workers_and_renews_itself(seen: Page, asked: 
     picture(seen, "health")
 
 
-@pytest.mark.parametrize(
-    ("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 380), ("dark", 380)]
-)
+@in_every_look
 def test_nothing_serious(
+    look: tuple[str, int],
     browser: Browser,
     application: Application,
     asked: tuple,  # type: ignore[type-arg]
-    scheme: str,
-    width: int,
 ) -> None:
     number = asked[1].strip("/").rpartition("/")[2]
     pages = (
@@ -207,19 +202,9 @@ def test_nothing_serious(
         "/manage/health",
         "/manage/search-as?user=admin",
     )
-    context = browser.new_context(
-        base_url=application.url,
-        storage_state=asked[2],
-        color_scheme=scheme,  # type: ignore[arg-type]
-        viewport={"width": width, "height": 900},
-    )
-    page, axe, problems = context.new_page(), Axe(), []
-    for address in pages:
-        page.goto(address)
-        if page.evaluate(WIDE) > 0:
-            problems.append(f"{address} is too wide")
-        for found in axe.run(page).response["violations"]:
-            if found["impact"] in ("serious", "critical"):
-                problems.append(f"{address}: {found['id']}: {found['nodes'][0]['target']}")
-    context.close()
-    assert problems == []
+    found: list[str] = []
+    with looking(browser, application.url, asked[2], look) as page:
+        for address in pages:
+            page.goto(address)
+            found += flaws(page, address)
+    assert found == []
