@@ -35,7 +35,7 @@ trap 'exit 143' TERM
 cd "$folder" # a folder that its user may read; the command runs where it was called
 $as "$bin/initdb" -D "$folder/data" -A trust -E UTF8 --locale=C.UTF-8 -U sieve >"$folder/log" 2>&1 &&
     $as "$bin/pg_ctl" -D "$folder/data" -l "$folder/server" -w -t 60 start \
-        -o "-c listen_addresses= -k $folder -c fsync=off -c max_connections=200" >/dev/null &&
+        -o "-c listen_addresses= -k $folder -c fsync=off -c max_connections=200 -c lock_timeout=60s" >/dev/null &&
     $as "$bin/createdb" -h "$folder" -U sieve sieve ||
     { echo "PostgreSQL did not start:" >&2; tail -n 20 "$folder/log" "$folder/server" >&2; exit 1; }
 cd "$OLDPWD"
