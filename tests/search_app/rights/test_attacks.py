@@ -2,6 +2,7 @@
 
 import json
 import re
+from contextlib import closing
 
 import pytest
 from django.contrib.auth.models import User
@@ -242,7 +243,8 @@ def test_what_cannot_be_kept_or_searched_breaks_nothing(here: Scene, text: str) 
     pages += [("/api/v1/documents", "collection"), ("/api/v1/documents", "cursor"), ("/ask", "collection")]
     for path, name in pages:
         for client in (super_, owner):
-            assert client.get(path, {name: text, "wait": "1"}).status_code < 500, (path, name)
+            with closing(client.get(path, {name: text, "wait": "1"})) as response:  # one is a stream
+                assert response.status_code < 500, (path, name)
     for path in (f"/manage/collections/{text}/", f"/api/v1/collections/{text}"):
         assert super_.get(path).status_code in (400, 404)
     forms = [("/manage/upload", "collection", "files"), ("/manage/upload/file", "collection", "file")]
