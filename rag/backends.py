@@ -8,9 +8,9 @@ whose model is not on this machine is left without one: the pipeline goes on and
 import importlib
 import pkgutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any, TypeVar
 
 from rag.encode.base import Encoder
@@ -19,7 +19,8 @@ from rag.generate.base import Generator
 from rag.index.base import IndexReader
 from rag.pipeline import Pipeline
 from rag.rerank.base import Reranker
-from rag.spec import EncoderSpec, GenerateSpec, LateSpec, PipelineSpec, RerankSpec
+from rag.services import Service
+from rag.spec import EncoderSpec, GenerateSpec, LateSpec, Options, PipelineSpec, ScorerSpec
 
 S = TypeVar("S")
 P = TypeVar("P")
@@ -42,16 +43,18 @@ class Backends:
         model_path: Callable[[str], Path],
         *,
         threads: int | None = None,
-        elsewhere: Callable[[str], Reranker] | None = None,
+        elsewhere: Callable[[str, str], Reranker] | None = None,
+        services: Mapping[str, Service] = MappingProxyType({}),
     ) -> None:
         """`model_path` gives a model's folder or raises `ModelError`; `threads` is all cores by default.
 
-        `elsewhere` gives, for the name of a model, the cross-encoder that another process runs; none is
-        loaded here then.
+        `elsewhere` gives, for a backend and the name of a model, the reranker that another process runs;
+        none that needs a model is loaded here then.
         """
         self._model_path = model_path
         self._threads = threads
         self._elsewhere = elsewhere
+        self._services = services
         self._loading = threading.RLock()
         self._parts: dict[tuple[str, ...], Any] = {}
 
@@ -66,9 +69,9 @@ class Backends:
         loaded: Encoder = self._load("encode", spec.backend, spec.model)
         return loaded
 
-    def cross_encoder(self, spec: RerankSpec) -> Reranker:
-        """Raises `ModelError` when the model is not here."""
-        loaded: Reranker = self._load("rerank", spec.backend, spec.model)
+    def cross_encoder(self, spec: ScorerSpec) -> Reranker:
+        """Raises `ModelError` when the model is not here, `SpecError` for wrong options or services."""
+        loaded: Reranker = self._reranker(spec.backend, spec.model, spec.options)
         return loaded
 
     def generator(self, spec: GenerateSpec) -> Generator:
@@ -94,14 +97,33 @@ class Backends:
         )
 
     def _load(self, kind: str, backend: str, model: str) -> Any:
+        if kind == "rerank":
+            return self._reranker(backend, model, {})
+
         def load() -> Any:
-            if kind == "rerank" and backend == "onnx" and self._elsewhere is not None:
-                return self._elsewhere(model)
             of = module(kind, backend)
             files = self._model_path(model) if getattr(of, "NEEDS_MODEL", True) else None
             return of.load(model, files, threads=self._threads)
 
         return self.once((kind, backend, model), load)
+
+    def _reranker(self, backend: str, model: str, options: Options) -> Any:
+        def load() -> Any:
+            of = module("rerank", backend)
+            if getattr(of, "NEEDS_SERVICE", False):
+                service, _, remote = model.partition("/")
+                if service not in self._services:
+                    there_are = ", ".join(sorted(self._services)) or "none"
+                    raise SpecError(f"There is no service {service!r}; there are: {there_are}.")
+                return of.connect(self._services[service], remote, options=options)
+            if not getattr(of, "NEEDS_MODEL", True):
+                return of.load(model, None, threads=self._threads, options=options)
+            if self._elsewhere is not None:
+                return self._elsewhere(backend, model)
+            return of.load(model, self._model_path(model), threads=self._threads, options=options)
+
+        chosen = "".join(f" {key}={value}" for key, value in sorted(options.items()))
+        return self.once(("rerank", backend, model) + ((chosen,) if chosen else ()), load)
 
 
 def _if_here(load: Callable[[S], P], spec: S | None) -> P | None:

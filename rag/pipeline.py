@@ -29,7 +29,12 @@ Permit = Callable[[Sequence[Passage]], frozenset[str]]
 
 LEGS: tuple[Stage, ...] = ("bm25", "knn")
 LEG_NAMES: dict[Stage, str] = {"bm25": "words", "knn": "meaning"}
-RERANK_STAGES: dict[Stage, str] = {"late": "Late interaction", "reranked": "Reranking"}
+RERANK_STAGES: dict[Stage, str] = {
+    "late": "Late interaction",
+    "coarse": "The first stage of reranking",
+    "middle": "The second stage of reranking",
+    "reranked": "Reranking",
+}
 NOTHING_FOUND = "No passage was found for this question."
 
 
@@ -239,7 +244,8 @@ class Pipeline:
             return Skipped(stage, reason, clock.since(stage, started))
         given = zip(ranking.passages, scores.values, strict=True)
         own = Ranking.of(stage, scores.kind, ((p, v) for p, v in given if v is not None))
-        return Ranked(own, clock.since(stage, started, scores.compute_ms), len(ranking))
+        timing = clock.since(stage, started, scores.compute_ms)
+        return Ranked(own, timing, len(ranking), spent=scores.spent)
 
     def _generate(
         self, query: Query, passages: Sequence[Passage], clock: Clock, *, patient: bool

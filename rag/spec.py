@@ -53,18 +53,47 @@ class LateSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     depth: Depth
 
 
-class RerankSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The cross-encoder: at most `depth` candidates, as many as `budget_ms` allows.
+Options = Mapping[str, bool | int | float | str]
+"""What a backend lets a pipeline choose besides its model; the backend refuses those it does not know."""
 
-    The budget begins with late interaction: both rerank stages share one deadline.
-    """
+
+class ScorerSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    """One reranker: at most `depth` candidates, as many as `budget_ms` allows."""
 
     backend: str
     model: str
+    """A model of the store; for a service, `service/model`: see `rag.services`."""
     depth: Depth
     budget_ms: Annotated[int, Meta(ge=1, le=60_000)]
+    options: Options = {}
+
+
+class StageSpec(ScorerSpec, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    """A stage of the cascade before the last one. Its best `keep` go on to the next."""
+
+    keep: Depth
+
+
+class RerankSpec(ScorerSpec, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    """The cross-encoder, or whichever reranker has the last word; see `rag.cascade`.
+
+    The budget begins with late interaction: all rerank stages share one deadline. Everything with a default
+    is left out of the canonical form while it has it, so that older fingerprints stay.
+    """
+
     required: bool
     """True: a question without it fails. False: the order so far goes on and the answer says so."""
+    before: Annotated[tuple[StageSpec, ...], Meta(max_length=2)] = ()
+    """Coarser, cheaper stages, coarsest first."""
+    window_tokens: Annotated[int, Meta(ge=0, le=8192)] = 0
+    """A longer passage is read in windows of so many tokens, and its best counts; 0: its end is cut off."""
+    window_overlap: Annotated[int, Meta(ge=0, le=4096)] = 0
+    min_candidates: Annotated[int, Meta(ge=0, le=1000)] = 0
+    """Fewer candidates are not reranked: 0 reranks any number."""
+    skip_from_context: Annotated[int, Meta(ge=0, le=50)] = 0
+    """A generator that is handed so many passages or more does without reranking; 0: never."""
+    stop_gap: Annotated[float, Meta(ge=0, le=100)] = 0.0
+    """Stop when the last of the top is so far ahead of what any candidate below could reach; 0: never."""
 
 
 class BlendSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -4,7 +4,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from rag.types import Answer, Candidate, ContextPassage, Passage, Query, Ranking, Timing, Usage
+from rag.types import (
+    NOTHING_SPENT,
+    Answer,
+    Candidate,
+    ContextPassage,
+    Passage,
+    Query,
+    Ranking,
+    Spent,
+    Timing,
+    Usage,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +44,8 @@ class Ranked:
     """How many candidates the stage was given or asked for; it may have scored fewer."""
     partial: str = ""
     """Why a leg may lack passages that are there: a clause such as "2 of 5 shards answered"."""
+    spent: Spent = NOTHING_SPENT
+    """What the scores of a reranker cost and stand on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +131,8 @@ class Trace:
     first_ms: float | None = field(default=None, compare=False)
     partial: Mapping[str, str] = field(default_factory=dict)
     """Leg to why it may lack passages that are there. Such a trace must never be served from a cache."""
+    spent: Mapping[str, Spent] = field(default_factory=dict, compare=False)
+    """Stage to what its scores cost and stand on, for the stages with a reranker that says so."""
 
     @property
     def partial_index(self) -> bool:
@@ -189,6 +204,7 @@ def fold(events: Iterable[Event]) -> Trace:
     skipped: list[Skipped] = []
     timings: list[Timing] = []
     partial: dict[str, str] = {}
+    spent: dict[str, Spent] = {}
     refused = 0
     context: tuple[ContextPassage, ...] = ()
     dropped: tuple[tuple[str, str], ...] = ()
@@ -199,9 +215,10 @@ def fold(events: Iterable[Event]) -> Trace:
         match event:
             case Encoded(timing):
                 timings.append(timing)
-            case Ranked(ranking, timing, number, why):
+            case Ranked(ranking, timing, number, why, cost):
                 rankings.append(ranking)
                 partial |= {ranking.stage: why} if why else {}
+                spent |= {ranking.stage: cost} if cost != NOTHING_SPENT else {}
                 asked[ranking.stage] = number
                 timings.append(timing)
             case Skipped(timing=timing):

@@ -17,6 +17,7 @@ from rag.types import (
     Query,
     Ranking,
     ScoreKind,
+    Spent,
     Stage,
     Timing,
     Usage,
@@ -69,6 +70,7 @@ class _StoredTrace(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     timings: tuple[Timing, ...]
     first_ms: float | None
     partial: dict[str, str] = {}
+    spent: dict[str, Spent] = {}
 
 
 @lru_cache(maxsize=1024)  # a trace asks twice for each of its texts, and traces share most of them
@@ -113,6 +115,7 @@ def to_json(trace: Trace) -> dict[str, Any]:
         timings=trace.timings,
         first_ms=trace.first_ms,
         partial=dict(trace.partial),
+        spent=dict(trace.spent),
     )
     built: dict[str, Any] = msgspec.to_builtins(stored)
     return built

@@ -8,12 +8,27 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-Stage = Literal["bm25", "knn", "fused", "late", "reranked", "final"]
-STAGES: tuple[Stage, ...] = ("bm25", "knn", "fused", "late", "reranked", "final")
+Stage = Literal["bm25", "knn", "fused", "late", "coarse", "middle", "reranked", "final"]
+"""`coarse` and `middle` are the stages of a cascade before the last one, `reranked`; see `rag.cascade`."""
+STAGES: tuple[Stage, ...] = ("bm25", "knn", "fused", "late", "coarse", "middle", "reranked", "final")
 
 ScoreKind = Literal[
-    "bm25", "cosine", "rrf", "zscore", "minmax", "maxsim", "logit", "probability", "ordinal", "blend"
+    "bm25",
+    "cosine",
+    "rrf",
+    "zscore",
+    "minmax",
+    "maxsim",
+    "logit",
+    "probability",
+    "relevance",
+    "rating",
+    "ordinal",
+    "blend",
 ]
+"""Of rerankers: `maxsim`; `logit`, any real number; `probability` of a yes; `relevance`, 0 to 1 on the scale
+of a provider, which says no more of it; `rating`, the 0 to 10 that a language model was asked for; `ordinal`,
+a place counted down, of which only the order means anything."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +161,35 @@ class Hybrid:
 Subquery = Lexical | Dense | Hybrid
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spent:
+    """What a reranker's scores cost and stand on, besides time. A zero says that there is nothing to say."""
+
+    texts: int = 0
+    """Texts that a model read: passages, or the windows of long ones."""
+    windows: int = 0
+    """Windows among them, where passages were too long to be read whole."""
+    tokens: int = 0
+    """Tokens that it read, question and padding included, where they are known."""
+    cached: int = 0
+    """Scores that were taken from the score cache."""
+    requests: int = 0
+    """Requests to a service."""
+    queue_ms: float = 0.0
+    """Waiting for a worker, apart from its computing."""
+    usd: float = 0.0
+    """Price of it by the service's price list."""
+    repaired: int = 0
+    """Replies of a language model that were malformed and were mended."""
+    precision: str = ""
+    """What computed, where it is known: `int8`, `bfloat16 on cuda:0`."""
+    stopped: Literal["", "time", "gap"] = ""
+    """Why not every candidate was scored: no time was left, or nothing below could have entered the top."""
+
+
+NOTHING_SPENT = Spent()
+
+
 @dataclass(frozen=True, slots=True)
 class Scores:
     """What a reranker gives: one value per passage, in the order given; None where time ran out."""
@@ -154,6 +198,7 @@ class Scores:
     values: tuple[float | None, ...]
     compute_ms: float
     """Time spent computing; the rest of the elapsed time was spent waiting."""
+    spent: Spent = NOTHING_SPENT
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,10 @@ name counts, where there is one.
 
 import difflib
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import msgspec
 from django.conf import settings
@@ -53,9 +55,21 @@ def to_toml(spec: PipelineSpec) -> str:
     tables = []
     for part in PARTS:
         if data[part] is not None:
-            lines = [f"{key} = {_toml(value)}" for key, value in data[part].items()]
-            tables.append("\n".join([f"[{part}]", *lines]))
+            tables += _tables(f"[{part}]", part, data[part])
     return "\n\n".join(tables) + "\n"
+
+
+def _tables(head: str, name: str, data: Mapping[str, Any]) -> list[str]:
+    """A table, and those inside it: `options`, and one for each stage `before` the last."""
+    plain = {key: value for key, value in data.items() if not isinstance(value, dict | list | tuple)}
+    tables = ["\n".join([head, *(f"{key} = {_toml(value)}" for key, value in plain.items())])]
+    for key, value in data.items():
+        if isinstance(value, Mapping) and value:
+            tables += _tables(f"[{name}.{key}]", f"{name}.{key}", value)
+        elif isinstance(value, list | tuple):
+            for one in value:
+                tables += _tables(f"[[{name}.{key}]]", f"{name}.{key}", one)
+    return tables
 
 
 def _toml(value: object) -> str:

@@ -10,8 +10,9 @@ from pathlib import Path
 import msgspec
 from django.conf import settings
 
+from rag import services
 from rag import spec as specs
-from rag.backends import Backends
+from rag.backends import Backends, module
 from rag.encode.base import Encoder
 from rag.errors import ModelError, SpecError
 from rag.index.base import EncodedPassages
@@ -76,7 +77,8 @@ def store() -> ModelStore:
 
 @lru_cache
 def backends() -> Backends:
-    return Backends(store().path, elsewhere=_queued if _score_by_queue else None)
+    elsewhere = _queued if _score_by_queue else None
+    return Backends(store().path, elsewhere=elsewhere, services=services.read(settings.SERVICES_FILE))
 
 
 _score_by_queue = False
@@ -92,14 +94,13 @@ def score_by_queue() -> None:
     backends.cache_clear()
 
 
-def _queued(model: str) -> dispatch.QueuedReranker:
-    """The cross-encoder of this name in the rerank worker; its fingerprint is that of the pinned files."""
-    from rag.rerank.onnx import fingerprint
-
+def _queued(backend: str, model: str) -> dispatch.QueuedReranker:
+    """The reranker of this name in the rerank worker; its fingerprint is that of the pinned files."""
+    of = module("rerank", backend)
     pinned = {file.name: file.sha256 for file in store().model(model).files}
-    if "model.onnx" not in pinned:
-        raise ModelError(f"The model {model} is no cross-encoder.")
-    return dispatch.QueuedReranker(fingerprint(model, pinned["model.onnx"]), settings.QUEUE_URL)
+    if of.WEIGHTS not in pinned:
+        raise ModelError(f"The model {model} has no {of.WEIGHTS}, which the backend {backend} reads.")
+    return dispatch.QueuedReranker(of.fingerprint(model, pinned[of.WEIGHTS]), settings.QUEUE_URL)
 
 
 def encoder(of: PipelineSpec | None = None) -> Encoder:

@@ -47,6 +47,8 @@ MODEL_SOURCE: Path | None = Path(_source) if (_source := os.environ.get("SIEVE_M
 INDEX_DIR: Path = DATA_DIR / "index"
 CONTENT_DIR: Path = Path(os.environ.get("SIEVE_CONTENT_DIR") or DATA_DIR / "contents").absolute()
 """The uploaded files, by hash. Web processes and ingest workers on several machines share it."""
+SERVICES_FILE: Path | None = Path(file).absolute() if (file := os.environ.get("SIEVE_SERVICES")) else None
+"""TOML: the services that pipelines may name; see `rag.services`."""
 SPEC_DIR: Path = Path(__file__).resolve().parent / "specs"
 """Pipeline specs: the name of the file without `.toml` is the name of the pipeline."""
 

@@ -24,7 +24,7 @@ from rag.rerank.message import (
     encode,
     from_plain,
 )
-from rag.rerank.onnx import OnnxReranker
+from rag.rerank.pairs import PairReranker
 from rag.spec import RerankSpec
 from workers.app import MODEL_DIR, QUEUE_URL, app
 from workers.heartbeat import Heartbeat, client
@@ -54,7 +54,7 @@ class Rerankers:
         backends = Backends(ModelStore(MODEL_DIR).path)
         specs = [RerankSpec(backend="onnx", model=m, depth=1, budget_ms=1000, required=False) for m in MODELS]
         loaded = [backends.cross_encoder(spec) for spec in specs]
-        held = {one.fingerprint: one for one in loaded if isinstance(one, OnnxReranker)}
+        held = {one.fingerprint: one for one in loaded if isinstance(one, PairReranker)}
         return cls(held, to_list(client(QUEUE_URL)), cores())
 
     def take(self, job: Job) -> None:

@@ -1,12 +1,21 @@
 """A reranker that keeps the order it is given: the baseline every better one must beat."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from rag.types import Passage, Scores
 
+NEEDS_MODEL = False
 
-def load(name: str, directory: Path | None = None, *, threads: int | None = None) -> "IdentityReranker":
+
+def load(
+    name: str,
+    directory: Path | None = None,
+    *,
+    threads: int | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> "IdentityReranker":
     """The reranker; it has no files."""
     return IdentityReranker()
 

@@ -18,6 +18,8 @@ from search_app.pipeline_versions import OPTIONAL, PARTS
 
 FIXED = ("encoder",)
 """Parts that the index was built with."""
+ONLY_TOML = ("options", "before")
+"""Keys that no field shows: a form keeps what stands in them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,10 @@ def fields() -> dict[str, tuple[Field, ...]]:
     """Part to its fields, as the structs declare them."""
     info = inspect.type_info(PipelineSpec)
     assert isinstance(info, inspect.StructType)
-    return {part.name: tuple(_field(part.name, f) for f in _struct(part.type).fields) for part in info.fields}
+    return {
+        part.name: tuple(_field(part.name, f) for f in _struct(part.type).fields if f.name not in ONLY_TOML)
+        for part in info.fields
+    }
 
 
 def _struct(kind: inspect.Type) -> inspect.StructType:
@@ -148,7 +153,7 @@ def of_post(post: Mapping[str, str], base: PipelineSpec) -> tuple[PipelineSpec |
                 if name in on:
                     errors[field.key] = str(error)
         if name in on:
-            data[name] = values
+            data[name] = {key: value for key in ONLY_TOML if (value := (kept[name] or {}).get(key))} | values
     if errors:
         return None, _parts(texts, on, errors), []
     try:

@@ -11,7 +11,7 @@ import redis
 from rag.errors import RerankUnavailable
 from rag.rerank import onnx
 from rag.rerank.message import RERANK
-from rag.rerank.onnx import OnnxReranker
+from rag.rerank.pairs import PairReranker
 from scripts.stack import Stack
 from search_app import dispatch
 from search_app.dispatch import QueuedReranker
@@ -29,12 +29,12 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="module")
-def here() -> OnnxReranker:
+def here() -> PairReranker:
     return onnx.load(models.CROSS_ENCODER, models.folder(models.CROSS_ENCODER), threads=2)
 
 
 @pytest.fixture
-def reranker(stack: Stack, here: OnnxReranker) -> QueuedReranker:
+def reranker(stack: Stack, here: PairReranker) -> QueuedReranker:
     stack.wait_until_ready()
     dispatch._client.cache_clear()
     return QueuedReranker(here.fingerprint, stack.queue_url)
@@ -45,7 +45,7 @@ class TestQueued(RerankerContract):
 
 
 def test_the_scores_are_those_of_the_model_in_this_process(
-    reranker: QueuedReranker, here: OnnxReranker
+    reranker: QueuedReranker, here: PairReranker
 ) -> None:
     there = reranker.score(QUERY, PASSAGES, deadline=far())
     expected = here.score(QUERY, PASSAGES, deadline=far())

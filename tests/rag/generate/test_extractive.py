@@ -7,7 +7,7 @@ import pytest
 from rag.errors import GenerationUnavailable, RerankUnavailable
 from rag.generate.extractive import NO_ANSWER, ExtractiveGenerator, build
 from rag.rerank import onnx
-from rag.rerank.onnx import OnnxReranker
+from rag.rerank.pairs import PairReranker
 from rag.spec import GenerateSpec
 from rag.types import Passage, Scores
 from tests import models
@@ -38,7 +38,7 @@ def words(threshold: float = 0.0, max_sentences: int = 3) -> ExtractiveGenerator
 
 
 @pytest.fixture(scope="module")
-def reranker() -> OnnxReranker:
+def reranker() -> PairReranker:
     return onnx.load(models.CROSS_ENCODER, models.folder(models.CROSS_ENCODER), threads=2)
 
 
@@ -51,7 +51,7 @@ class TestWithWords(GeneratorContract):
 @pytest.mark.models
 class TestWithTheModel(GeneratorContract):
     @pytest.fixture
-    def generator(self, reranker: OnnxReranker) -> ExtractiveGenerator:
+    def generator(self, reranker: PairReranker) -> ExtractiveGenerator:
         return ExtractiveGenerator(reranker, threshold=0.0, max_sentences=3)
 
 

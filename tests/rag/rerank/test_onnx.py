@@ -4,7 +4,7 @@ import pytest
 
 from rag.errors import RerankUnavailable
 from rag.rerank import onnx
-from rag.rerank.onnx import OnnxReranker
+from rag.rerank.pairs import PairReranker
 from tests import models
 from tests.contracts.reranker import QUERY, RerankerContract, far
 from tests.rag.build import passage
@@ -20,7 +20,7 @@ ABOUT_BERLIN = [
 
 
 @pytest.fixture(scope="module")
-def reranker() -> OnnxReranker:
+def reranker() -> PairReranker:
     return onnx.load(models.CROSS_ENCODER, models.folder(models.CROSS_ENCODER), threads=2)
 
 
@@ -28,13 +28,13 @@ class TestOnnx(RerankerContract):
     pass
 
 
-def test_known_pairs_have_their_logits(reranker: OnnxReranker) -> None:
+def test_known_pairs_have_their_logits(reranker: PairReranker) -> None:
     scores = reranker.score_texts(BERLIN, ABOUT_BERLIN, deadline=far())
     assert scores.kind == "logit"
     assert scores.values == pytest.approx([8.67, 2.23, -11.27], abs=0.02)
 
 
-def test_the_title_and_the_headings_are_read_with_the_text(reranker: OnnxReranker) -> None:
+def test_the_title_and_the_headings_are_read_with_the_text(reranker: PairReranker) -> None:
     text = "It had 3.5 million inhabitants."
     bare, titled = (
         reranker.score(BERLIN, [passage(text=text, title=title)], deadline=far()).values[0]
@@ -45,14 +45,14 @@ def test_the_title_and_the_headings_are_read_with_the_text(reranker: OnnxReranke
     assert titled > bare + 1
 
 
-def test_a_long_passage_is_cut_and_the_question_is_not(reranker: OnnxReranker) -> None:
+def test_a_long_passage_is_cut_and_the_question_is_not(reranker: PairReranker) -> None:
     long = ABOUT_BERLIN[0] + ". " + "This is about something else. " * 500
     cut = ABOUT_BERLIN[0] + ". " + "This is about something else. " * 100
     values = reranker.score_texts(BERLIN, [long, cut], deadline=far()).values
     assert values[0] == pytest.approx(values[1], abs=1e-5)
 
 
-def test_time_that_runs_out_leaves_the_first_ones_scored(reranker: OnnxReranker) -> None:
+def test_time_that_runs_out_leaves_the_first_ones_scored(reranker: PairReranker) -> None:
     texts = [f"{text} {'and so on ' * 60}" for text in ABOUT_BERLIN * 100]
     everything = reranker.score_texts(BERLIN, texts[:3], deadline=far()).values
     began = time.monotonic()
@@ -65,7 +65,7 @@ def test_time_that_runs_out_leaves_the_first_ones_scored(reranker: OnnxReranker)
     assert late_s < 0.4, "one passage takes some 20 ms on one core"
 
 
-def test_a_passage_predicted_to_end_too_late_is_not_begun(reranker: OnnxReranker) -> None:
+def test_a_passage_predicted_to_end_too_late_is_not_begun(reranker: PairReranker) -> None:
     began = time.monotonic()
     with pytest.raises(RerankUnavailable):
         reranker.score_texts(QUERY, ["word " * 500] * 3, deadline=began + 0.004)
