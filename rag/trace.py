@@ -252,4 +252,5 @@ def fold(events: Iterable[Event]) -> Trace:
         timings=tuple(timings),
         first_ms=first_ms,
         partial=partial,
+        spent=spent,
     )

@@ -1,7 +1,7 @@
 import pytest
 
 from rag.trace import Began, Delta, Encoded, Permitted, Ranked, Skipped, fold
-from rag.types import Query, Timing
+from rag.types import NOTHING_SPENT, Query, Spent, Timing
 from tests.rag.build import ranking
 
 BEGAN = Began(
@@ -24,6 +24,13 @@ def test_fold_gathers_what_the_pipeline_yields() -> None:
     assert trace.refused == 3
     assert trace.total_ms == 15.0
     assert [p.document_id for p in trace.passages.values()] == ["a", "b"]
+
+
+def test_what_the_scores_cost_is_kept_by_stage_where_there_is_something_to_say() -> None:
+    spent = Spent(texts=1, tokens=40, cached=1, precision="int8")
+    one, two = ranking("reranked", a=2.0, b=1.0), ranking("late", a=2.0)
+    trace = fold([BEGAN, Ranked(two, T, 1, spent=NOTHING_SPENT), Ranked(one, T, 2, spent=spent)])
+    assert trace.spent == {"reranked": spent}
 
 
 def test_a_trace_begins_once_and_with_began() -> None:
