@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
-.PHONY: help setup setup-dev run test test-slow test-browser test-postgres lint format check bench evaluate golden lock clean opensearch opensearch-stop test-opensearch compose-env compose-test
+.PHONY: help setup setup-dev setup-torch setup-openvino setup-integrations run test test-slow test-browser test-postgres lint format check bench evaluate golden lock clean opensearch opensearch-stop test-opensearch compose-env compose-test
 
 PY := .venv/bin/python
 SETUP := sh scripts/python.sh scripts/setup.py
@@ -16,6 +16,15 @@ setup: ## Make .venv from the lock and pull the models (quick when nothing chang
 
 setup-dev: # The same, with what tests and linters need
 	@$(SETUP) --dev
+
+setup-torch: ## Also torch, transformers and sentence-transformers, 5 GB: for a GPU worker, or to compare
+	@$(SETUP) --dev --extra torch
+
+setup-openvino: # Also OpenVINO
+	@$(SETUP) --dev --extra openvino
+
+setup-integrations: # Also the client libraries that integrations/ are tested against
+	@$(SETUP) --dev --extra integrations
 
 run: ## Start everything: PORT=8000 is the default
 	@$(SETUP) --then scripts.run
@@ -72,7 +81,7 @@ evaluate: setup ## Measure every stage on a BEIR folder: DIR=... ARGS="--limit 5
 golden: setup-dev ## Write the golden traces anew, after a change that is meant to move a rank
 	@$(PY) -m tests.rag.golden
 
-lock: ## Write both lock files from pyproject.toml (needs uv): ARGS=--upgrade takes newer versions
+lock: ## Write the lock files from pyproject.toml (needs uv): ARGS=--upgrade takes newer versions
 	@sh scripts/lock.sh
 
 clean: ## Take away .venv and caches; var/ (documents, index, models) stays

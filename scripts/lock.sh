@@ -1,6 +1,6 @@
 #!/bin/sh
-# Write the lock files from pyproject.toml: every version, every hash, no address. requirements-postgres.lock
-# holds only what the extra `postgres` adds to requirements.lock.
+# Write the lock files from pyproject.toml: every version, every hash, no address. requirements-EXTRA.lock holds
+# only what that extra adds to requirements.lock, in versions that also suit requirements-dev.lock.
 # Pins that still fit stay; `make lock ARGS=--upgrade` takes the newest. Needs uv (https://docs.astral.sh/uv/).
 set -eu
 cd "$(dirname "$0")/.."
@@ -14,8 +14,10 @@ compile -o requirements.lock ${ARGS:-}
 compile --extra dev --constraint requirements.lock -o requirements-dev.lock ${ARGS:-}
 whole=$(mktemp)
 trap 'rm -f "$whole"' EXIT
-cp requirements-postgres.lock "$whole" 2>/dev/null || true
-compile --extra postgres --constraint requirements-dev.lock -o "$whole" ${ARGS:-}
-awk '/^[a-z]/ { new = !($1 in base) } NR == FNR { if (/^[a-z]/) base[$1]; next } new' \
-    requirements.lock "$whole" >requirements-postgres.lock
-echo "requirements.lock: $(grep -c == requirements.lock) packages; requirements-dev.lock: $(grep -c == requirements-dev.lock)"
+for extra in postgres torch openvino integrations; do
+    cp "requirements-$extra.lock" "$whole" 2>/dev/null || : >"$whole"
+    compile --extra "$extra" --constraint requirements-dev.lock -o "$whole" ${ARGS:-}
+    awk '/^[a-z]/ { new = !($1 in base) } NR == FNR { if (/^[a-z]/) base[$1]; next } new' \
+        requirements.lock "$whole" >"requirements-$extra.lock"
+done
+grep -c == requirements*.lock | sed 's/:/: /; s/$/ packages/'

@@ -22,6 +22,8 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 STAMP = VENV / "sieve-setup.json"
+EXTRAS = ("integrations", "openvino", "torch")
+"""What nobody needs for a first start: each is the lock file of an extra of pyproject.toml."""
 UNITS = {"bytes": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9}
 PIP_FETCH = re.compile(r"^\s*(Downloading|Using cached) (\S+)(?: \(([\d.]+) (bytes|kB|MB|GB)\))?")
 
@@ -105,9 +107,14 @@ def keep(lines: Iterable[str], into: list[str]) -> Iterator[str]:
         yield line
 
 
-def ensure_packages(dev: bool) -> None:
-    locks = [ROOT / "requirements.lock", *([ROOT / "requirements-dev.lock"] if dev else [])]
-    for lock in locks:
+def locks(dev: bool, extras: Iterable[str]) -> list[Path]:
+    """What to install, in order: each adds to those before it."""
+    names = ["requirements.lock", *(["requirements-dev.lock"] if dev else [])]
+    return [ROOT / name for name in [*names, *(f"requirements-{extra}.lock" for extra in extras)]]
+
+
+def ensure_packages(wanted: Iterable[Path]) -> None:
+    for lock in wanted:
         stamp = read_stamp()
         if stamp.get(lock.name) == digest(lock):
             say(f".venv holds {lock.name} already")
@@ -156,13 +163,14 @@ def ensure_models() -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dev", action="store_true", help="also what tests and linters need")
+    parser.add_argument("--extra", action="append", default=[], choices=EXTRAS, help="also this extra")
     parser.add_argument("--no-models", action="store_true", help="leave the models out")
     parser.add_argument("--then", metavar="MODULE", help="go on with this module in .venv")
     options = parser.parse_args()
     began = time.time()
     with (ROOT / ".setup.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        ensure_packages(options.dev)
+        ensure_packages(locks(options.dev, options.extra))
         if not options.no_models:
             ensure_models()
     if options.then:

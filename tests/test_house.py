@@ -164,7 +164,7 @@ def test_no_tracked_file_names_a_machine_path() -> None:
 
 
 def test_lock_files_have_hashes_and_no_address() -> None:
-    for name in ("requirements.lock", "requirements-dev.lock"):
+    for name in sorted(path.name for path in ROOT.glob("requirements*.lock")):
         text = (ROOT / name).read_text("utf-8")
         pins = re.split(r"\n(?=\S)", text.strip())
         assert all("==" in pin and "--hash=sha256:" in pin for pin in pins), name
@@ -179,6 +179,25 @@ def test_the_lock_covers_the_declared_dependencies() -> None:
     for line in project["dependencies"]:
         name = re.split(r"[\[<>=!~; ]", line, maxsplit=1)[0].lower()
         assert re.search(rf"^{re.escape(name)}==", lock, re.MULTILINE), f"make lock: {name} is not pinned"
+
+
+def test_extras_are_locked_and_can_be_installed_together() -> None:
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    base = (ROOT / "requirements.lock").read_text("utf-8").lower()
+    pinned: dict[str, set[frozenset[str]]] = {}
+    for extra, wanted in project["optional-dependencies"].items():
+        lock = (ROOT / f"requirements-{extra}.lock").read_text("utf-8").lower()
+        for line in wanted:
+            name = re.escape(re.split(r"[\[<>=!~; ]", line, maxsplit=1)[0].lower())
+            assert re.search(rf"^{name}==", lock + base, re.MULTILINE), f"make lock: {name} is not pinned"
+        versions: dict[str, set[str]] = {}
+        for name, version in re.findall(r"^([\w.-]+)==(\S+)", lock, re.MULTILINE):
+            versions.setdefault(name, set()).add(version)
+        for name, found in versions.items():
+            pinned.setdefault(name, set()).add(frozenset(found))
+    assert {name for name, each in pinned.items() if len(each) > 1} == set(), "two versions of a package"
 
 
 # --- The door ----------------------------------------------------------------------------------------------

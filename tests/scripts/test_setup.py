@@ -61,3 +61,13 @@ def test_disk_bytes_count_a_file_once(tmp_path: Path) -> None:
     (tmp_path / "b").hardlink_to(tmp_path / "a")
     assert one >= 1_000_000
     assert run.disk_bytes(tmp_path) - one < 100_000
+
+
+def test_an_extra_is_installed_on_top_of_the_rest() -> None:
+    names = [lock.name for lock in setup.locks(True, ["torch", "openvino"])]
+    assert names == [
+        *("requirements.lock", "requirements-dev.lock"),
+        *("requirements-torch.lock", "requirements-openvino.lock"),
+    ]
+    assert [lock.name for lock in setup.locks(False, [])] == ["requirements.lock"]
+    assert all(setup.locks(True, [extra])[-1].is_file() for extra in setup.EXTRAS)
