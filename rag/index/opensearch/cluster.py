@@ -14,8 +14,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from rag.deadline import left, within
 from rag.errors import IndexUnavailable
-from rag.index.opensearch.deadline import left, within
 
 if TYPE_CHECKING:
     from opensearchpy import OpenSearch
@@ -126,7 +126,8 @@ class Cluster:
     def _connect(self) -> "OpenSearch":
         from opensearchpy import OpenSearch
 
-        from rag.index.opensearch.wire import Connection, Serializer, TlsSocket
+        from rag.index.opensearch.wire import Connection, Serializer
+        from rag.sockets import TlsSocket
 
         address = self.address
         options: dict[str, Any] = {

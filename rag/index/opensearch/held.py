@@ -8,11 +8,11 @@ import msgspec
 from msgspec import Struct, field
 
 from rag.codes import TokenCodes
+from rag.deadline import left
 from rag.errors import IndexUnavailable
 from rag.index.opensearch import layout, query
 from rag.index.opensearch.answers import Shards, lacking, read
 from rag.index.opensearch.cluster import Cluster
-from rag.index.opensearch.deadline import left
 from rag.index.opensearch.versions import Version
 
 _AT_ONCE = 1_000

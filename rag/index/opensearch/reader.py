@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from rag.codes import TokenCodes
+from rag.deadline import within
 from rag.errors import IndexCorrupt, IndexUnavailable
 from rag.index.base import Leg
 from rag.index.opensearch import held
 from rag.index.opensearch.census import Census, Kept, take
 from rag.index.opensearch.cluster import Cluster, IndexGone
-from rag.index.opensearch.deadline import within
 from rag.index.opensearch.layout import Meta
 from rag.index.opensearch.search import Plan, Search
 from rag.index.opensearch.versions import Version, fitting, versions

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from rag.deadline import left
 from rag.errors import IndexUnavailable
 from rag.index.base import Leg
 from rag.index.opensearch import hybrid, query
 from rag.index.opensearch.answers import Answer, Answers, failure, lacking, read, scored
 from rag.index.opensearch.cluster import PAUSE_S, TRIES, Cluster, ClusterFailure
-from rag.index.opensearch.deadline import left
 from rag.index.opensearch.versions import Version
 from rag.types import Dense, Hybrid, Lexical, Passage, Ranking, Subquery
 

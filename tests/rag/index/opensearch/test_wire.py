@@ -10,9 +10,9 @@ from functools import partial
 
 import pytest
 
+from rag.deadline import left, within
 from rag.errors import IndexUnavailable
 from rag.index.opensearch import Address, Cluster
-from rag.index.opensearch.deadline import left, within
 
 TIMEOUT_S = 0.4
 SLACK_S = 0.25

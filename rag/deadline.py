@@ -1,4 +1,4 @@
-"""Until when whatever is asked of the cluster must have ended."""
+"""Until when whatever is asked of other machines must have ended."""
 
 import math
 import time
@@ -11,7 +11,7 @@ _until: ContextVar[float] = ContextVar("until", default=math.inf)
 
 @contextmanager
 def within(until: float) -> Iterator[None]:
-    """Whatever is asked of the cluster in here ends then, in seconds of `time.monotonic()`."""
+    """Whatever is asked in here ends then, in seconds of `time.monotonic()`."""
     token = _until.set(min(until, _until.get()))
     try:
         yield
