@@ -17,7 +17,7 @@ trap 'rm -f "$whole"' EXIT
 for extra in postgres torch openvino integrations; do
     cp "requirements-$extra.lock" "$whole" 2>/dev/null || : >"$whole"
     compile --extra "$extra" --constraint requirements-dev.lock -o "$whole" ${ARGS:-}
-    awk '/^[a-z]/ { new = !($1 in base) } NR == FNR { if (/^[a-z]/) base[$1]; next } new' \
+    awk '/^[a-z]/ { new = !($0 in base) } NR == FNR { if (/^[a-z]/) base[$0]; next } new' \
         requirements.lock "$whole" >"requirements-$extra.lock"
 done
 grep -c == requirements*.lock | sed 's/:/: /; s/$/ packages/'
