@@ -146,12 +146,17 @@ def _workers() -> Said:
     if not state.configured:
         return True, "There is no queue, so no worker is needed.", {"workers": []}
     alive = {kind: len(state.alive(kind)) for kind in WORKERS}
-    details = {"workers": [_told(beat) for beat in state.workers], "alive": alive}
+    unfit = {model: why for beat in state.workers for model, why in beat.unfit.items()}
+    details = {"workers": [_told(beat) for beat in state.workers], "alive": alive, "unfit": len(unfit)}
     if not state.reachable:
         return False, "Nothing is known of the workers: the queue cannot be reached.", details
     missing = [kind for kind, number in alive.items() if not number]
     if missing:
         return False, f"No live worker for: {', '.join(missing)}.", details
+    served = {model for beat in state.workers for model in beat.models}
+    for model, why in unfit.items():
+        if model not in served:
+            return False, f"No rerank worker serves {model}: {why}", details
     return True, f"{', '.join(f'{number} {kind}' for kind, number in alive.items())} alive.", details
 
 
@@ -162,6 +167,8 @@ def _told(beat: Beat) -> dict[str, Any]:
         "host": beat.host,
         "pid": beat.pid,
         "models": list(beat.models),
+        "precision": beat.precision,
+        "unfit": beat.unfit,
         "up_s": round(max(0.0, now - beat.started), 1),
         "trouble": beat.trouble,
         "busy_s": None if beat.busy_since is None else round(max(0.0, now - beat.busy_since), 1),

@@ -60,6 +60,12 @@ WAIT_SECONDS = Histogram(
     buckets=SECONDS,
     registry=_here,
 )
+TEXTS = Counter(
+    "sieve_reranked_texts",
+    "Texts that were sent to be ranked, by model and by whether they were scored.",
+    ("model", "outcome"),
+    registry=_here,
+)
 REQUESTS = Counter(
     "sieve_http_requests",
     "Requests by the name of their route.",
@@ -87,6 +93,12 @@ def count_question(trace: Trace) -> None:
         if timing.compute_ms is not None:
             waited_ms = max(0.0, timing.elapsed_ms - timing.compute_ms)
             WAIT_SECONDS.labels(timing.step).observe(waited_ms / 1000)
+
+
+def count_texts(model: str, scored: int, asked: int) -> None:
+    """Add the texts that somebody brought along to be ranked."""
+    TEXTS.labels(model, "scored").inc(scored)
+    TEXTS.labels(model, "unscored").inc(asked - scored)
 
 
 def count_down() -> None:
@@ -155,6 +167,7 @@ class _Now(Collector):
 PLAIN = (
     ("ingest", "oldest_queued_s", "sieve_oldest_queued_seconds", "Longest wait of a document."),
     ("index", "passages", "sieve_passages", "Passages in the index."),
+    ("workers", "unfit", "sieve_models_unfit", "Models that a rerank worker has but refuses to serve."),
     ("disk", "free_bytes", "sieve_disk_free_bytes", "Room left where the data lies."),
     ("disk", "total_bytes", "sieve_disk_bytes", "Size of that disk."),
 )

@@ -50,13 +50,21 @@ class Scored(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag=
     kind: ScoreKind
     values: tuple[float | None, ...]
     compute_ms: float
+    """How long some of it was being computed."""
+    wait_ms: float = 0.0
+    """How long it was in the worker's hands and nothing of it was computed, because others' texts were."""
+    tokens: int = 0
+    """Tokens that the model read for it, its part of the padding included."""
+    precision: str = ""
+    """What computed: `int8`, `bfloat16 on cuda:0`."""
 
 
 class Refused(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="refused"):
     """Why there are no scores: a code for programs and a sentence for people."""
 
     id: str
-    code: Literal["other_model", "too_late", "failed"]
+    code: Literal["other_model", "unfit", "too_late", "failed"]
+    """`unfit`: the worker has the model, but it does not score as it must."""
     sentence: str
 
 
@@ -72,7 +80,11 @@ class Beat(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     started: float
     """Unix time."""
     models: tuple[str, ...] = ()
-    """Fingerprints of what it holds."""
+    """Fingerprints of what it holds and serves."""
+    precision: dict[str, str] = {}
+    """Fingerprint → what computes: `int8`, `bfloat16 on cuda:0`."""
+    unfit: dict[str, str] = {}
+    """Fingerprint of what it has but refuses to serve → why, in a sentence."""
     busy_since: float | None = None
     """Unix time at which it began what it is doing; None while it waits for work."""
     trouble: str = ""

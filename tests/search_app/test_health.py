@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from search_app import health
+from rag.rerank.message import Beat
+from search_app import dispatch, health
 from search_app.models import Collection, Document
 
 pytestmark = pytest.mark.django_db(transaction=True)  # the checks look from threads of their own
@@ -121,3 +122,21 @@ def test_the_longest_wait_is_told(parts: Callable) -> None:
     part = parts()["ingest"]
     assert part.details["documents"]["queued"] == 1
     assert "has waited" in part.sentence
+
+
+@pytest.mark.parametrize(("served", "ok"), [((), False), (("m:1:logit",), True)])
+def test_a_model_that_no_worker_serves_because_it_is_unfit_is_told(
+    parts: Callable, monkeypatch: pytest.MonkeyPatch, served: tuple[str, ...], ok: bool
+) -> None:
+    beats = (
+        Beat(kind="rerank", host="a", pid=1, started=1.0, unfit={"m:1:logit": "It scores at random."}),
+        Beat(kind="rerank", host="b", pid=2, started=1.0, models=served),
+        Beat(kind="ingest", host="b", pid=3, started=1.0),
+    )
+    state = dispatch.QueueState(configured=True, reachable=True, workers=beats)
+    monkeypatch.setattr(dispatch, "queue_state", lambda: state)
+    part = parts()["workers"]
+    assert part.ok == ok
+    assert ("It scores at random." in part.sentence) != ok
+    assert part.details["unfit"] == 1
+    assert part.details["workers"][0]["unfit"] == {"m:1:logit": "It scores at random."}
