@@ -8,16 +8,19 @@ is fitted to a corpus, so codes of any two corpora may be mixed.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rag.encode.base import Floats
+from rag.parallel import in_parallel
+from rag.products import product
 
 SCHEME = "rabitq-1bit-seed1"
 
-_BLOCK = 1024
-"""Tokens unpacked at a time: as floats they take 1.5 MB and stay in the processor's cache."""
+_BLOCK = 2048
+"""Tokens unpacked at a time: they take 800 kB and stay in the processor's cache."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,30 +61,47 @@ def quantise(states: Floats) -> TokenCodes:
     return TokenCodes(np.packbits(turned > 0, axis=1), factors.astype(np.float16))
 
 
-def maxsim(query: Floats, passages: Sequence[TokenCodes]) -> Floats:
+def maxsim(query: Floats, passages: Sequence[TokenCodes], threads: int = 1) -> Floats:
     """MaxSim of a query's token states, float32 [n, dimension], with each passage, in the order given.
 
     For every query token the highest estimated cosine among the passage's tokens; then the mean over
     the query's tokens (Khattab and Zaharia 2020 sum them). A passage without tokens gets -1.
+    The query is rounded to 8 bits a coordinate: what that moves is a tenth of what the codes themselves err.
     """
-    lengths = np.array([len(codes.factors) for codes in passages])
     scores = np.full(len(passages), -1.0, dtype=np.float32)
-    if not len(query) or not lengths.any():
+    filled = [place for place, codes in enumerate(passages) if len(codes.factors)]
+    if not len(query) or not filled:
         return scores
-    bits = np.concatenate([codes.bits for codes in passages])
-    factors = np.concatenate([codes.factors for codes in passages]).astype(np.float32)
     turned = query @ rotation(query.shape[1])
+    unit = np.maximum(np.abs(turned).max(axis=1), 1e-12) / 127
+    rounded = np.ascontiguousarray(np.rint(turned / unit[:, None]).T.astype(np.int8))
     # <q, signs> = <2 q, bits> - sum(q), with bits as 0 and 1
-    doubled = np.ascontiguousarray(2.0 * turned.T)
-    similarity = np.empty((len(bits), len(query)), np.float32)
-    ones = np.empty((min(_BLOCK, len(bits)), query.shape[1]), np.float32)
-    for start in range(0, len(bits), _BLOCK):
-        block = np.unpackbits(bits[start : start + _BLOCK], axis=1)
-        ones[: len(block)] = block
-        np.matmul(ones[: len(block)], doubled, out=similarity[start : start + _BLOCK])
-    similarity -= turned.sum(axis=1)
-    similarity *= factors[:, None]
-    filled = np.flatnonzero(lengths)
-    starts = np.concatenate(([0], np.cumsum(lengths[filled])[:-1]))
-    scores[filled] = np.maximum.reduceat(similarity, starts, axis=0).mean(axis=1)
+    doubled = (2 * unit).astype(np.float32)
+    less = (rounded.sum(axis=0, dtype=np.int32) * unit).astype(np.float32)
+    blocks = _blocks([len(passages[place].factors) for place in filled])
+
+    def run(number: int) -> None:
+        places = filled[blocks[number][0] : blocks[number][1]]
+        codes = [passages[place] for place in places]
+        bits = np.concatenate([code.bits for code in codes])
+        similarity = product(np.unpackbits(bits, axis=1), rounded).astype(np.float32)
+        similarity *= doubled
+        similarity -= less
+        similarity *= np.concatenate([code.factors for code in codes]).astype(np.float32)[:, None]
+        ends = np.cumsum([len(code.factors) for code in codes])
+        starts = np.concatenate(([0], ends[:-1]))
+        scores[places] = np.maximum.reduceat(similarity, starts, axis=0).mean(axis=1)
+
+    in_parallel(run, len(blocks), threads)
     return scores
+
+
+def _blocks(lengths: Sequence[int]) -> list[tuple[int, int]]:
+    """Runs of passages of about `_BLOCK` tokens: first and past-the-last."""
+    cuts, tokens = [0], 0
+    for place, length in enumerate(lengths):
+        if tokens and tokens + length > _BLOCK:
+            cuts.append(place)
+            tokens = 0
+        tokens += length
+    return list(pairwise([*cuts, len(lengths)]))

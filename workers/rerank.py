@@ -13,7 +13,7 @@ from celery.utils.log import get_logger
 
 from rag.backends import Backends
 from rag.models import ModelStore
-from rag.onnx import cores
+from rag.parallel import cores
 from rag.rerank.message import (
     REPLY_SECONDS,
     SCORE,

@@ -14,7 +14,8 @@ import numpy as np
 from rag.codes import SCHEME, quantise
 from rag.encode.base import Encoding, Floats
 from rag.errors import EncoderUnavailable, ModelError
-from rag.onnx import OnnxModel, batches, in_parallel, plain, tokenizer
+from rag.onnx import OnnxModel, batches, plain, tokenizer
+from rag.parallel import in_parallel
 
 POSITIONS = 512
 """Positions of the models known here, special tokens included."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from rag.codes import TokenCodes, maxsim
 from rag.encode.base import Encoder
 from rag.errors import EncoderUnavailable, RerankUnavailable
+from rag.parallel import cores
 from rag.types import Passage, Scores
 
 TokenCodesOf = Callable[[Sequence[str]], tuple[TokenCodes | None, ...]]
@@ -40,6 +41,6 @@ class LateInteraction:
             raise RerankUnavailable("The index holds no token codes of these passages.")
         if not len(states):
             raise RerankUnavailable("The question has no words to compare.")
-        found = iter(maxsim(states, here).tolist())
+        found = iter(maxsim(states, here, cores()).tolist())
         values = tuple(None if code is None else next(found) for code in codes)
         return Scores("maxsim", values, (time.monotonic() - began) * 1000)

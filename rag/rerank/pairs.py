@@ -5,7 +5,8 @@ import time
 from collections.abc import Sequence
 
 from rag.errors import RerankUnavailable
-from rag.onnx import batches, in_parallel
+from rag.onnx import batches
+from rag.parallel import in_parallel
 from rag.rerank.base import ByText, Pair, PairModel
 from rag.types import Scores, Spent
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from rag.onnx import batches, container_cores, cores, in_parallel, plain
+from rag.onnx import batches, plain
+from rag.parallel import container_cores, cores, in_parallel
 from tests import models
 
 
