@@ -11,6 +11,7 @@ machine (`SIEVE_SERVICES`), a table each:
 """
 
 import os
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated
@@ -35,6 +36,10 @@ class Service(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The certificate authority of a server inside the house."""
     timeout_ms: Annotated[int, Meta(ge=1, le=600_000)] = 10_000
     """Longest wait for one reply; a deadline may be nearer."""
+    max_texts: Annotated[int, Meta(ge=0, le=10_000)] = 0
+    """Texts of one request where the server takes fewer or more than its kind does by default; 0: that."""
+    at_once: Annotated[int, Meta(ge=1, le=32)] = 4
+    """Requests of one question at the same time, where its texts do not fit into one."""
     usd_per_search: Price = 0.0
     usd_per_million_tokens: Price = 0.0
     fixed: str = ""
@@ -43,12 +48,16 @@ class Service(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     @property
     def key(self) -> str:
         """The secret, read when it is needed; nothing where none is named. Raises `SpecError`."""
-        if self.key_env:
-            return os.environ.get(self.key_env, "")
+        if not self.key_env and not self.key_file:
+            return ""
+        named = f"variable {self.key_env}" if self.key_env else f"file {self.key_file}"
         try:
-            return Path(self.key_file).read_text("utf-8").strip() if self.key_file else ""
-        except OSError as error:
-            raise SpecError(f"The key file {self.key_file} of a service cannot be read.") from error
+            key = os.environ[self.key_env] if self.key_env else Path(self.key_file).read_text("utf-8")
+        except (OSError, KeyError, UnicodeDecodeError) as error:
+            raise SpecError(f"The {named}, which is to hold the key of a service, cannot be read.") from error
+        if not re.fullmatch(r"[\x21-\x7e]+", key := key.strip()):
+            raise SpecError(f"The {named} holds nothing that could be the key of a service.")
+        return key
 
 
 def read(file: Path | None) -> dict[str, Service]:
