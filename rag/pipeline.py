@@ -1,23 +1,22 @@
 """The path of a question, top to bottom. What it yields is the trace; there is no other record."""
 
-import dataclasses
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from rag.blend import fusion_so_far, order_so_far, with_cross_encoder
+from rag.blend import fusion_so_far, order_so_far
+from rag.cascade import Cascade, score
 from rag.clock import Clock
 from rag.encode.base import Encoder
 from rag.errors import (
     EncoderUnavailable,
     GenerationUnavailable,
     IndexUnavailable,
-    RerankUnavailable,
-    Unavailable,
 )
 from rag.fuse import fuse
 from rag.generate.base import Finished, Generator
 from rag.index.base import IndexReader, Leg
+from rag.pace import Paces
 from rag.prompt import pack
 from rag.rerank.base import Reranker
 from rag.spec import PipelineSpec
@@ -29,12 +28,6 @@ Permit = Callable[[Sequence[Passage]], frozenset[str]]
 
 LEGS: tuple[Stage, ...] = ("bm25", "knn")
 LEG_NAMES: dict[Stage, str] = {"bm25": "words", "knn": "meaning"}
-RERANK_STAGES: dict[Stage, str] = {
-    "late": "Late interaction",
-    "coarse": "The first stage of reranking",
-    "middle": "The second stage of reranking",
-    "reranked": "Reranking",
-}
 NOTHING_FOUND = "No passage was found for this question."
 
 
@@ -46,18 +39,13 @@ def permit_all(passages: Sequence[Passage]) -> frozenset[str]:
 class Replay:
     """Answer a stored trace's question again, without haste: time decided what was scored only then.
 
-    The cross-encoder scores as many candidates as it did, and no deadline ends anything. With
+    Each stage of reranking scores as many candidates as it did, and no deadline ends anything. With
     `from_legs` the two legs of the trace stand in for the index, and neither is searched: this is how
     last week's candidates meet a new reranker.
     """
 
     trace: Trace
     from_legs: bool = False
-
-    @property
-    def scored(self) -> int:
-        """How many candidates the cross-encoder scored; 0 where it scored none."""
-        return self.trace.rerank.scored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,8 +57,12 @@ class Pipeline:
     encoder: Encoder
     index: IndexReader
     late: Reranker | None = None
+    before: tuple[Reranker | None, ...] = ()
+    """Rerankers of the stages before the last, coarsest first."""
     reranker: Reranker | None = None
     generator: Generator | None = None
+    paces: Paces = field(default_factory=Paces)
+    """What was learned of the rerankers' speed; kept by who makes pipelines."""
 
     def answer(self, query: Query, permit: Permit = permit_all, replay: Replay | None = None) -> Trace:
         return fold(self.stream(query, permit, replay))
@@ -182,7 +174,7 @@ class Pipeline:
         clock: Clock,
         replay: Replay | None,
     ) -> Iterator[Event]:
-        """Late interaction, then the cross-encoder on the best, under one deadline; then the blend."""
+        """Late interaction, then the stages of the cascade, under one deadline; then the blend."""
         spec = self.spec
         patient = replay is not None
         deadline = clock.deadline(spec.rerank.budget_ms) if spec.rerank and not patient else math.inf
@@ -190,62 +182,18 @@ class Pipeline:
         passages = {p.id: p for p in fused.passages}
 
         if spec.late:
-            late = self._score("late", self.late, query, fused.top(spec.late.depth), deadline, clock)
+            late = score("late", self.late, query, fused.top(spec.late.depth), deadline, clock)
             if isinstance(late, Ranked):
                 voices["late"] = late.ranking.scores()
             yield late
 
         started = clock.now()
-        final = order_so_far(passages, voices, spec.blend) if spec.late else fusion_so_far(fused)
+        so_far = order_so_far(passages, voices, spec.blend) if spec.late else fusion_so_far(fused)
         spent = clock.now() - started
-        if spec.rerank:
-            best = final.top(spec.rerank.depth)
-            reached = best.top(replay.scored) if replay and replay.scored else best
-            scored = self._score("reranked", self.reranker, query, reached, deadline, clock)
-            if isinstance(scored, Ranked):
-                scored = dataclasses.replace(scored, asked=len(best))
-            yield scored
-            started = clock.now()
-            if isinstance(scored, Ranked):
-                final = with_cross_encoder(final, scored.ranking.scores(), spec.blend.reranked)
-            elif spec.rerank.required and scored.failed:
-                raise RerankUnavailable(scored.reason)
-        else:
-            reason = "This pipeline has no cross-encoder."
-            yield Skipped("reranked", reason, clock.since("reranked", started), failed=False)
-        timing = clock.since("final", started)
-        yield Ranked(final, Timing("final", timing.started_ms, timing.elapsed_ms + spent), len(final))
-
-    def _score(
-        self,
-        stage: Stage,
-        reranker: Reranker | None,
-        query: Query,
-        ranking: Ranking,
-        deadline: float,
-        clock: Clock,
-    ) -> Ranked | Skipped:
-        """Have one reranker score the candidates of a ranking: its own ranking, or why there is none."""
-        started = clock.now()
-        if not ranking.candidates:
-            reason = "There was nothing to rerank."
-            return Skipped(stage, reason, clock.since(stage, started), failed=False)
-        left_out = f"{RERANK_STAGES[stage]} was left out"
-        if reranker is None:
-            reason = f"{left_out}: its model is not on this machine."
-            return Skipped(stage, reason, clock.since(stage, started))
-        try:
-            scores = reranker.score(query.text, ranking.passages, deadline=deadline)
-        except Unavailable as error:
-            return Skipped(stage, f"{left_out}: {error}", clock.since(stage, started))
-        unusable = [v for v in scores.values if v is not None and not math.isfinite(v)]
-        if unusable or len(scores.values) != len(ranking):
-            reason = f"{left_out}: its model gave scores that cannot be used."
-            return Skipped(stage, reason, clock.since(stage, started))
-        given = zip(ranking.passages, scores.values, strict=True)
-        own = Ranking.of(stage, scores.kind, ((p, v) for p, v in given if v is not None))
-        timing = clock.since(stage, started, scores.compute_ms)
-        return Ranked(own, timing, len(ranking), spent=scores.spent)
+        cascade = Cascade(spec=spec, rerankers=(*self.before, self.reranker), paces=self.paces)
+        stored = replay.trace if replay else None
+        final, blend_ms = yield from cascade.run(query, so_far, deadline, clock, stored)
+        yield Ranked(final, Timing("final", clock.now() - blend_ms, blend_ms + spent), len(final))
 
     def _generate(
         self, query: Query, passages: Sequence[Passage], clock: Clock, *, patient: bool

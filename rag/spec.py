@@ -69,9 +69,16 @@ class ScorerSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, 
 
 
 class StageSpec(ScorerSpec, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
-    """A stage of the cascade before the last one. Its best `keep` go on to the next."""
+    """A stage of the cascade before the last one. Its best `keep` go on to the next.
+
+    Its budget is a part of that of the whole.
+    """
 
     keep: Depth
+
+    def __post_init__(self) -> None:
+        if self.keep > self.depth:
+            raise ValueError(f"keeps {self.keep} of the {self.depth} candidates that it scores at most")
 
 
 class RerankSpec(ScorerSpec, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
@@ -93,7 +100,14 @@ class RerankSpec(ScorerSpec, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     skip_from_context: Annotated[int, Meta(ge=0, le=50)] = 0
     """A generator that is handed so many passages or more does without reranking; 0: never."""
     stop_gap: Annotated[float, Meta(ge=0, le=100)] = 0.0
-    """Stop when the last of the top is so far ahead of what any candidate below could reach; 0: never."""
+    """The last stage stops once no candidate below could enter the context, were its score so many standard
+    deviations above the mean; 0: it never does. See `rag.cascade`."""
+
+    def __post_init__(self) -> None:
+        if self.window_tokens and self.window_overlap >= self.window_tokens:
+            raise ValueError(f"windows of {self.window_tokens} tokens cannot share {self.window_overlap}")
+        if self.window_overlap and not self.window_tokens:
+            raise ValueError("has an overlap of windows, and no windows")
 
 
 class BlendSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

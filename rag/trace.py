@@ -95,12 +95,15 @@ class Generated:
 
 Event = Began | Encoded | Ranked | Skipped | Permitted | Packed | Delta | Generated
 
+COARSER = {"coarse": "The first", "middle": "The second"}
+"""The stages of a cascade before the last."""
+
 RerankStatus = Literal["applied", "partial", "skipped", "fallback"]
 
 
 @dataclass(frozen=True, slots=True)
 class Rerank:
-    """What the cross-encoder stage did: `status`, and the reason in a plain sentence unless applied."""
+    """What the last stage of reranking did: `status`, and in plain words why it scored less than asked."""
 
     status: RerankStatus
     scored: int
@@ -165,6 +168,9 @@ class Trace:
         ranking = self.ranking("reranked")
         if ranking is None:
             return Rerank("skipped", 0, asked, "there was nothing to rerank")
+        if len(ranking) < asked and self._stopped("reranked") == "gap":
+            reason = f"it stopped after {len(ranking)} of {asked} candidates: none below could enter the top"
+            return Rerank("applied", len(ranking), asked, reason)
         if len(ranking) < asked:
             reason = f"the time budget ended after {len(ranking)} of {asked} candidates"
             return Rerank("partial", len(ranking), asked, reason)
@@ -177,12 +183,22 @@ class Trace:
         if self.partial_index:
             reasons = "; ".join(dict.fromkeys(self.partial.values()))
             sentences.append(f"Only a part of the index was searched, so passages may be missing: {reasons}.")
+        for stage, said in COARSER.items():
+            ranking = self.ranking(stage)
+            if ranking is not None and len(ranking) < self.asked[stage]:
+                sentences.append(
+                    f"{said} stage of reranking stopped at its time: {len(ranking)} of "
+                    f"{self.asked[stage]} candidates were scored. The rest keep the order they had."
+                )
         if self.rerank.status == "partial":
             sentences.append(
                 f"Reranking stopped at its time budget: {self.rerank.scored} of {self.rerank.asked} "
                 "candidates were scored. The rest keep the order they had."
             )
         return tuple(sentences)
+
+    def _stopped(self, stage: str) -> str:
+        return self.spent.get(stage, NOTHING_SPENT).stopped
 
     def movements(self) -> dict[str, dict[str, int | None]]:
         """Passage id to its rank in each stage that ran, or None; in the final order."""
