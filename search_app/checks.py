@@ -74,12 +74,19 @@ def _limits() -> Iterator[CheckMessage]:
             f"others may take it up meanwhile, in vain. Set at least {3 * group:g}.",
             id="sieve.W002",
         )
+    patience_ms = settings.API_RERANK_MS
+    if patience_ms >= 1000 * server.timeout:
+        yield Error(
+            f"SIEVE_API_RERANK_MS is {patience_ms}, but the web server gives up a process after "
+            f"{server.timeout} s. Lower it.",
+            id="sieve.E006",
+        )
     if settings.TRACE_DAYS < 0:
         yield Error("SIEVE_TRACE_DAYS must not be negative. 0 keeps traces for ever.", id="sieve.E003")
 
 
 def _rates() -> Iterator[CheckMessage]:
-    for name in ("API_RATE_KEY", "API_RATE_USER", "API_RATE_ANONYMOUS"):
+    for name in ("API_RATE_KEY", "API_RATE_USER", "API_RATE_ANONYMOUS", "API_RATE_TEXTS"):
         try:
             rates.parse(getattr(settings, name))
         except ValueError as error:

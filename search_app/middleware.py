@@ -13,7 +13,8 @@ GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 PROBES = frozenset({"healthz", "readyz", "metrics"})
 """Routes that machines ask every few seconds: logged only when something is wrong."""
-API = "/api/"
+API = ("/api/", "/v1/", "/v2/")
+"""What programs ask; outside `/api/` stands what clients of other services look for."""
 TOO_LARGE = "A request may have at most {limit}. Send less at a time."
 SIGN_IN_FIRST = "A request may have at most {limit} before you sign in."
 

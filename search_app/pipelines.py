@@ -21,7 +21,8 @@ from rag.ingest import encode
 from rag.models import ModelStore
 from rag.parse.sandbox import ParserPool
 from rag.pipeline import Pipeline
-from rag.spec import EncoderSpec, PipelineSpec
+from rag.rerank.base import Reranker
+from rag.spec import EncoderSpec, PipelineSpec, ScorerSpec
 from search_app import dispatch, indexes, ingest_stages, selectors
 from search_app.ingesting import Ingest
 from search_app.models import PipelineVersion
@@ -161,6 +162,12 @@ def ingest() -> Iterator[Ingest]:
     """The work on documents, by the default spec. It holds a writer of the index until it is left.
 
     The first one in a process, one after a process that was killed or broke, and one some time after an
+def reranker(named: ScorerSpec) -> Reranker:
+    """A reranker alone. Raises `ModelError` saying how to get its model, `SpecError` for a wrong service."""
+    with _loading:
+        return backends().cross_encoder(named)
+
+
     outage sweeps the index. Where there are several writers, a death elsewhere is seen by the leases.
     Raises `IndexBusy` when there can be only one and another process has it, `ModelError` when the
     encoder's model is not here.

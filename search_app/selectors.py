@@ -9,6 +9,7 @@ from django.db.models import Count, F, Q, QuerySet
 
 from rag import trace_store
 from rag.errors import SieveError
+from rag.given import GIVEN
 from rag.spec import BlendSpec
 from rag.trace import Trace
 from rag.types import Passage, passage_id
@@ -103,6 +104,8 @@ def _seen_by(viewer: Viewer, record: TraceRecord) -> tuple[dict[str, Any], bool]
     collection_of = {str(pk): name for pk, name in rows}
 
     def seen(passage: dict[str, Any]) -> dict[str, Any]:
+        if passage["document_id"] == GIVEN:  # brought along by who asked: its text was never kept
+            return passage | {"title": f"Text {passage['position'] + 1}"}
         if collection_of.get(passage["document_id"]) in names:
             return passage
         blank = {"title": "Deleted document", "headings": [], "sha256": ""}

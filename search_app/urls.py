@@ -5,6 +5,7 @@ from django.templatetags.static import static
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from search_app.api.views import rerank
 from search_app.manage import keys
 from search_app.views import account, answers, ask, documents, health, history, traces
 
@@ -43,6 +44,9 @@ urlpatterns = [
     path("manage/", include("search_app.manage.urls")),
     path("admin/", admin.site.urls),
     path("api/", include("search_app.api.urls")),
+    # Where clients of other rerankers look when they are given the address of the site alone.
+    path("v1/rerank", rerank.RerankView.as_view(), name="rerank"),
+    path("v2/rerank", rerank.RerankV2View.as_view(), name="rerank-v2"),
 ]
 
 handler400 = "search_app.api.problems.bad_request"

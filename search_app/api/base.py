@@ -38,6 +38,8 @@ class Api(APIView):
     for_staff: ClassVar[frozenset[str]] = frozenset()
     for_somebody: ClassVar[frozenset[str]] = frozenset()
     """Methods that need to know who asks."""
+    for_users: ClassVar[frozenset[str]] = frozenset()
+    """Methods for who is signed in or brings a key."""
     viewer: Viewer
 
     @property
@@ -69,7 +71,7 @@ class Api(APIView):
         if isinstance(request.auth, ApiKey) and scope not in request.auth.scopes:
             raise Problem("not_allowed", f"This key does not have the scope {scope}.")
         staff_only = method in self.for_staff
-        if (staff_only and self.viewer.user_id is None) or (
+        if ((staff_only or method in self.for_users) and self.viewer.user_id is None) or (
             method in self.for_somebody and not self.viewer.who
         ):
             raise NotAuthenticated(SIGN_IN)

@@ -29,19 +29,19 @@ _shared = True
 """Whether the last count was shared; a change is logged."""
 
 
-def count(name: str, lives_s: int) -> int:
-    """One more of this name; gives how many there are. The first of them begins its life in seconds."""
+def count(name: str, lives_s: int, by: int = 1) -> int:
+    """So many more of this name; gives how many there are. The first begins its life in seconds."""
     if settings.QUEUE_URL and time.monotonic() >= _away_until:
         import redis
 
         try:
-            number = _in_redis(_client(settings.QUEUE_URL), KEY + name, lives_s)
+            number = _in_redis(_client(settings.QUEUE_URL), KEY + name, lives_s, by)
         except (redis.RedisError, OSError) as error:
             _turned(False, error)
         else:
             _turned(True)
             return number
-    return _here(name, lives_s)
+    return _here(name, lives_s, by)
 
 
 @lru_cache(maxsize=4)
@@ -59,21 +59,21 @@ def _client(url: str) -> "redis.Redis":
     )
 
 
-def _in_redis(client: "redis.Redis", key: str, lives_s: int) -> int:
+def _in_redis(client: "redis.Redis", key: str, lives_s: int, by: int) -> int:
     pipe = client.pipeline(transaction=True)
-    pipe.incr(key)
+    pipe.incrby(key, by)
     pipe.expire(key, lives_s)  # each time: a window's counter is asked for no longer than that
     number, _ = pipe.execute()
     return int(number)
 
 
-def _here(name: str, lives_s: int) -> int:
+def _here(name: str, lives_s: int, by: int) -> int:
     cache = caches["rates"]
     cache.add(name, 0, timeout=lives_s)
     try:
-        return int(cache.incr(name))
+        return int(cache.incr(name, by))
     except ValueError:  # it went out of the cache in between
-        return 1
+        return by
 
 
 def _turned(shared: bool, error: Exception | None = None) -> None:

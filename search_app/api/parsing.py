@@ -5,7 +5,6 @@ import json
 from collections.abc import Mapping
 from typing import IO, Any
 
-from django.conf import settings
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser
 from rest_framework.parsers import MultiPartParser as _MultiPartParser
@@ -17,7 +16,7 @@ MAX_JSON_VALUES = 20_000
 
 
 class JSONParser(BaseParser):
-    """JSON in UTF-8, of at most `API_MAX_JSON_BYTES`; a name twice, NaN and half a character are refused."""
+    """JSON in UTF-8, within the view's `most_bytes`; a name twice, NaN and half a character are refused."""
 
     media_type = "application/json"
 
@@ -27,9 +26,10 @@ class JSONParser(BaseParser):
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
     ) -> Any:
-        data = stream.read(settings.API_MAX_JSON_BYTES + 1)
-        if len(data) > settings.API_MAX_JSON_BYTES:
-            raise Problem("too_large", f"The body is larger than {settings.API_MAX_JSON_BYTES // 1024} kB.")
+        most_bytes: int = (parser_context or {})["view"].most_bytes
+        data = stream.read(most_bytes + 1)
+        if len(data) > most_bytes:
+            raise Problem("too_large", f"The body is larger than {_size(most_bytes)}.")
         try:
             value = json.loads(
                 data.decode("utf-8"), object_pairs_hook=_once, parse_constant=_constant, parse_float=_float
@@ -111,5 +111,8 @@ def refuse_larger(meta: Mapping[str, Any], most_bytes: int) -> None:
     if "chunked" in str(meta.get("HTTP_TRANSFER_ENCODING", "")).lower() and not length:
         raise Problem("length_required", "Send the length of the body: chunked bodies are not read.")
     if length.isdecimal() and int(length) > most_bytes:
-        most = f"{most_bytes // 2**20} MB" if most_bytes >= 2**20 else f"{most_bytes // 1024} kB"
-        raise Problem("too_large", f"The body is larger than {most}.")
+        raise Problem("too_large", f"The body is larger than {_size(most_bytes)}.")
+
+
+def _size(number: int) -> str:
+    return f"{number // 2**20} MB" if number >= 2**20 else f"{number // 1024} kB"

@@ -20,6 +20,8 @@ from rest_framework import exceptions
 
 from rag.errors import IndexBusy, IndexCorrupt, ModelError, SieveError, Unavailable
 from search_app.asking import RETRY_S, NothingToSearch
+from search_app.middleware import API
+from search_app.reranking import UnknownReranker
 from search_app.selectors import UnknownCollection
 
 log = logging.getLogger(__name__)
@@ -147,7 +149,7 @@ def of(error: Exception) -> Problem | None:
 
 def _of_ours(error: SieveError) -> Problem:
     match error:
-        case UnknownCollection():
+        case UnknownCollection() | UnknownReranker():
             return Problem("not_found", str(error))
         case NothingToSearch():
             return Problem("nothing_to_search", str(error))
@@ -169,8 +171,8 @@ def invalid(detail: Any) -> Problem:
 
 def _flat(detail: Any, field: str) -> list[tuple[str, str]]:
     if isinstance(detail, Mapping):
-        pairs = ((f"{field}.{name}".strip(".") if name else field, value) for name, value in detail.items())
-        return [found for name, value in pairs for found in _flat(value, str(name))]
+        pairs = [(f"{field}.{name}".strip("."), value) for name, value in detail.items()]
+        return [found for name, value in pairs for found in _flat(value, name)]
     if isinstance(detail, list | tuple):
         return [found for value in detail for found in _flat(value, field)]
     return [(field, str(detail))]
@@ -180,7 +182,7 @@ def _flat(detail: Any, field: str) -> list[tuple[str, str]]:
 
 
 def _page(request: HttpRequest, code: str, detail: str) -> HttpResponse | None:
-    return Problem(code, detail).response() if request.path.startswith(PREFIX) else None
+    return Problem(code, detail).response() if request.path.startswith(API) else None
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
@@ -204,7 +206,7 @@ def server_error(request: HttpRequest) -> HttpResponseBase:
     """`handler500`: a bug, or a database that is away, which passes."""
     if not isinstance(sys.exception(), OUTAGES):
         return _page(request, "broken", BROKEN) or defaults.server_error(request)
-    if request.path.startswith(PREFIX):
+    if request.path.startswith(API):
         return Problem("unavailable", DATABASE_AWAY, headers=RETRY).response()
     page = render_to_string("503.html", {"sentence": DATABASE_AWAY})  # no request: it would ask for the user
     return HttpResponse(page, status=503, headers=RETRY)

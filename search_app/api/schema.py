@@ -107,7 +107,7 @@ class AutoSchema(_AutoSchema):
     """Says which routes need a key or a session, and which scope."""
 
     def get_auth(self) -> list[dict[str, list[str]]]:
-        needed = self.method in self.view.for_staff or self.method in self.view.for_somebody
+        needed = self.method in self.view.for_staff | self.view.for_somebody | self.view.for_users
         return [{"key": []}, {"session": []}, *([] if needed else [{}])]
 
     def get_operation(self, *args: Any, **kwargs: Any) -> dict[str, Any] | None:

@@ -85,6 +85,32 @@ class SearchResult(Found):
     pass
 
 
+class Ranked(Serializer):
+    index = IntegerField(min_value=0, help_text="Place among the documents that were sent, from 0.")
+    relevance_score = FloatField(min_value=0, max_value=1, help_text="The score on the providers' scale.")
+    score = FloatField(help_text="As the model gave it; comparable only within this answer.")
+    document = drf.DictField(child=CharField(), required=False, help_text="With `return_documents`.")
+
+
+class TokenUsage(Serializer):
+    total_tokens = IntegerField(help_text="What the model read, where it is known; else 0.")
+
+
+class Meta(Serializer):
+    warnings = ListField(child=CharField(), help_text="What was not done as it was asked for.")
+
+
+class RerankResult(Serializer):
+    id = drf.UUIDField(help_text="Of the trace.")
+    model = CharField()
+    results = Ranked(many=True, help_text="Best first.")
+    usage = TokenUsage()
+    meta = Meta()
+    kind = drf.ChoiceField(SCORE_KINDS, help_text="What `score` means.")
+    rerank = Rerank()
+    total_ms = FloatField()
+
+
 class Citation(Serializer):
     marker = IntegerField()
     passage_id = CharField()

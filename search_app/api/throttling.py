@@ -42,6 +42,23 @@ def count(request: Request) -> Rate:
     return tightest
 
 
+def count_texts(request: Request, texts: int) -> None:
+    """Count texts that are to be ranked, for the user with all his keys. Raises `Problem` when too many.
+
+    What is refused is not counted: fewer of them may still be sent.
+    """
+    name = f"texts:{request.user.pk}"
+    rate = _count(name, settings.API_RATE_TEXTS, texts)
+    if rate.left < 0:
+        left = max(0, _count(name, settings.API_RATE_TEXTS, -texts).left)
+        raise Problem(
+            "throttled",
+            f"You may have {rate.limit:,} texts ranked a window, and {left:,} are left. Send fewer, or try "
+            f"again in {rate.reset_s} s.",
+            headers={"Retry-After": str(rate.reset_s)},
+        )
+
+
 def _names(request: Request) -> list[tuple[str, str]]:
     names = []
     # `_user` and `_auth`: a refused key has neither, and asking for them would refuse it again.
@@ -53,11 +70,11 @@ def _names(request: Request) -> list[tuple[str, str]]:
     return names or [(f"address:{address(request)}", settings.API_RATE_ANONYMOUS)]
 
 
-def _count(name: str, rate: str) -> Rate:
+def _count(name: str, rate: str, by: int = 1) -> Rate:
     limit, seconds = parse(rate)
     now = time.time()
     window = int(now // seconds)
-    used = counters.count(f"api:{name}:{window}", seconds + 1)
+    used = counters.count(f"api:{name}:{window}", seconds + 1, by)
     return Rate(limit, limit - used, max(1, int((window + 1) * seconds - now + 0.999)))
 
 

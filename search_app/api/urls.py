@@ -5,7 +5,7 @@ from django.urls import path, re_path
 from django.views.decorators.csrf import csrf_exempt
 
 from search_app.api import docs
-from search_app.api.views import collections, documents, questions, traces
+from search_app.api.views import collections, documents, questions, rerank, traces
 
 ONE = "v1/documents/<int:document_id>"
 
@@ -21,6 +21,8 @@ urlpatterns = [
     path("docs/", docs.page, name="api-docs"),
     path("v1/search", questions.SearchView.as_view(), name="api-search"),
     path("v1/answers", questions.AnswersView.as_view(), name="api-answers"),
+    path("v1/rerank", rerank.RerankView.as_view(), name="api-rerank"),
+    path("v2/rerank", rerank.RerankV2View.as_view(), name="api-rerank-v2"),
     path("v1/collections", collections.CollectionsView.as_view(), name="api-collections"),
     path("v1/collections/<slug:name>", collections.CollectionView.as_view(), name="api-collection"),
     path("v1/documents", documents.DocumentsView.as_view(), name="api-documents"),

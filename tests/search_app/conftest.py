@@ -35,6 +35,16 @@ top = 5
 max_tokens = 2000
 """
 
+KEPT_ORDER = """
+[rerank]
+backend = "identity"
+model = "kept"
+depth = 10
+budget_ms = 1000
+required = false
+"""
+"""What may stand after `LIGHT`."""
+
 
 @pytest.fixture(autouse=True)
 def fresh_rates() -> None:

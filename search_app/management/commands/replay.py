@@ -16,7 +16,8 @@ class Command(SieveCommand):
     help = (
         "Answer the question of a stored trace again, by its own spec, and say what differs.\n\n"
         "From `bm25`, the whole path is run; the same rankings are promised while the index version is\n"
-        "unchanged. From `fused`, the two legs of the stored trace stand in for the index.\n\n"
+        "unchanged. From `fused`, the two legs of the stored trace stand in for the index. Scores that are\n"
+        "kept are not computed again, and it says how many were; with --fresh all are.\n\n"
         "Exit code 0: the rankings are the same. Exit code 1: they differ, or it cannot be replayed."
     )
 
@@ -25,9 +26,14 @@ class Command(SieveCommand):
         parser.add_argument(
             "--from", dest="stage", choices=("bm25", "fused"), default="bm25", metavar="STAGE"
         )
+        parser.add_argument("--fresh", action="store_true", help="take no score from the score cache")
 
     def run(self, **options: Any) -> None:
         old = selectors.stored_trace(OPERATOR, _record(options["trace"])).trace
+        if "encoder" not in old.spec:
+            raise SieveError("This trace is of texts that were sent to be ranked. They were not kept.")
+        if options["fresh"]:
+            pipelines.score_anew()
         pipeline = pipelines.build(old.pipeline, specs.from_mapping(old.spec))
         new = pipeline.answer(old.query, replay=Replay(old, from_legs=options["stage"] == "fused"))
         found = difference(old, new)
@@ -36,7 +42,9 @@ class Command(SieveCommand):
         if any(one.ranking for one in found):
             self.say(f"{len(found)} differences.")
             sys.exit(1)
-        self.say(f"The same rankings in {len(new.rankings)} stages, {len(new.final)} candidates.")
+        kept = sum(spent.cached for spent in new.spent.values())
+        said = f", {kept} scores from the score cache" if kept else ""
+        self.say(f"The same rankings in {len(new.rankings)} stages, {len(new.final)} candidates{said}.")
 
 
 def _record(text: str) -> TraceRecord:

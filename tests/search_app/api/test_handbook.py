@@ -13,6 +13,7 @@ from django.contrib.auth.models import User
 from search_app import keys
 from search_app.api.problems import KINDS
 from search_app.models import Collection, Document, Feedback
+from tests.search_app.conftest import KEPT_ORDER, LIGHT
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "api.md").read_text("utf-8")
 BLOCKS = [
@@ -28,6 +29,7 @@ def test_the_shell_lines_work(
     settings.CONTENT_DIR = tmp_path / "contents"
     if shutil.which("curl") is None:
         pytest.skip("no curl here")
+    (settings.SPEC_DIR / "light.toml").write_text(LIGHT + KEPT_ORDER)
     ingest(folder, collection="handbook")
     staff = User.objects.create_user("staff", is_staff=True)
     _, key = keys.make(staff, "handbook", keys.SCOPES)

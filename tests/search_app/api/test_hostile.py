@@ -27,9 +27,10 @@ VALUES: list[Any] = [None, True, False, [], {}, [[]], {"": ""}, *NUMBERS, *NASTY
 FIELDS = [
     *("question", "collections", "pipeline", "top", "filters", "stream", "formats", "documents", "id", "pk"),
     *("name", "title", "language", "public", "readers", "groups", "trace", "liked", "reason", "__proto__"),
+    *("query", "model", "top_n", "rank_fields", "return_documents", "budget_ms"),
 ]
 ROUTES = [
-    *[("post", p) for p in ("search", "answers", "collections", "feedback", "search/", "nothing")],
+    *[("post", p) for p in ("search", "answers", "rerank", "collections", "feedback", "nothing/")],
     *[("patch", "collections/notes"), ("patch", "collections/absent"), ("delete", "collections/notes")],
     *[("get", p) for p in ("collections", "documents", "traces", "documents/{n}", "documents/{n}/text")],
     *[("get", p) for p in ("traces/{n}", "collections/{n}")],

@@ -6,7 +6,7 @@ import pytest
 
 from rag.types import Scores
 from search_app import pipelines
-from tests.search_app.conftest import LIGHT, InProcess
+from tests.search_app.conftest import KEPT_ORDER, LIGHT, InProcess
 from tests.search_app.rights.indexing import Worker
 
 ANSWERING = """
@@ -32,9 +32,10 @@ class Words:
 
 @pytest.fixture
 def answering(light: None, settings: object) -> None:
-    """The light pipeline with a generator, twenty candidates a leg, and no throttle."""
+    """The light pipeline with a generator, twenty candidates a leg, no throttle, and one that reranks."""
     spec = LIGHT.replace("depth = 100", "depth = 20") + ANSWERING
     (settings.SPEC_DIR / "light.toml").write_text(spec)
+    (settings.SPEC_DIR / "kept.toml").write_text(LIGHT + KEPT_ORDER)
     settings.API_RATE_KEY = settings.API_RATE_USER = settings.API_RATE_ANONYMOUS = "1000000/minute"
     pipelines.backends().once(("rerank", "onnx", "words"), Words)
 

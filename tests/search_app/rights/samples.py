@@ -13,6 +13,7 @@ from django.db.models import Model
 from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 
 from search_app import models
+from search_app.middleware import API
 from tests.search_app.rights.people import Scene
 
 FORM, JSON = "application/x-www-form-urlencoded", "application/json"
@@ -41,9 +42,16 @@ FORMS: dict[str, Callable[[Scene], dict[str, Any]]] = {
 }
 """Route → the form that is posted there; elsewhere an empty one."""
 
+TEXTS = {"model": "kept", "query": "ferry", "documents": ["The ferry leaves.", "A lighthouse."]}
+
 BODIES: dict[tuple[str, str], Callable[[Scene], dict[str, Any]]] = {
     ("/api/v1/search", "POST"): lambda _: {"question": "Will the ferry company be sold"},
     ("/api/v1/answers", "POST"): lambda _: {"question": "Will the ferry company be sold"},
+    **{
+        (f"{before}/v{version}/rerank", "POST"): lambda _: TEXTS
+        for before in ("/api", "")
+        for version in (1, 2)
+    },
     ("/api/v1/collections", "POST"): lambda _: {"name": "fresh"},
     ("/api/v1/collections/<slug:name>", "PATCH"): lambda _: {"title": "Changed", "public": True},
     ("/api/v1/documents", "POST"): lambda _: {"collection": "cmboard", "file": a_file()},
@@ -111,12 +119,12 @@ def body(scene: Scene, route: str, method: str) -> tuple[bytes, str, str]:
     """Content, its type, and what stands behind the path."""
     if method in ("GET", "DELETE"):
         return b"", FORM, QUERIES[route](scene) if method == "GET" and route in QUERIES else ""
-    if route.startswith("/api/"):
+    if route.startswith(API):
         data = BODIES.get((route, method), lambda _: {})(scene)
     else:
         data = FORMS.get(route, lambda _: {})(scene)
     if any(hasattr(value, "read") for value in data.values()):
         return encode_multipart(BOUNDARY, data), MULTIPART_CONTENT, ""
-    if route.startswith("/api/"):
+    if route.startswith(API):
         return json.dumps(data).encode(), JSON, ""
     return urlencode(data, doseq=True).encode(), FORM, ""
