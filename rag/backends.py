@@ -11,16 +11,18 @@ import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType, ModuleType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from rag.encode.base import Encoder
 from rag.errors import ModelError, SpecError
 from rag.generate.base import Generator
 from rag.index.base import IndexReader
+from rag.pace import Paces
 from rag.pipeline import Pipeline
-from rag.rerank.base import Reranker
+from rag.rerank.base import Reranker, TextReranker
+from rag.rerank.windows import windowed
 from rag.services import Service
-from rag.spec import EncoderSpec, GenerateSpec, LateSpec, Options, PipelineSpec, ScorerSpec
+from rag.spec import EncoderSpec, GenerateSpec, LateSpec, Options, PipelineSpec, RerankSpec, ScorerSpec
 
 S = TypeVar("S")
 P = TypeVar("P")
@@ -43,18 +45,22 @@ class Backends:
         model_path: Callable[[str], Path],
         *,
         threads: int | None = None,
-        elsewhere: Callable[[str, str], Reranker] | None = None,
+        elsewhere: Callable[[str, str], TextReranker] | None = None,
         services: Mapping[str, Service] = MappingProxyType({}),
+        cached: Callable[[TextReranker], TextReranker] = lambda reranker: reranker,
     ) -> None:
         """`model_path` gives a model's folder or raises `ModelError`; `threads` is all cores by default.
 
         `elsewhere` gives, for a backend and the name of a model, the reranker that another process runs;
-        none that needs a model is loaded here then.
+        none that needs a model is loaded here then. `cached` puts a cache of scores around a reranker that
+        has a model.
         """
         self._model_path = model_path
         self._threads = threads
         self._elsewhere = elsewhere
         self._services = services
+        self._cached = cached
+        self._paces = Paces()
         self._loading = threading.RLock()
         self._parts: dict[tuple[str, ...], Any] = {}
 
@@ -92,9 +98,22 @@ class Backends:
             encoder=encoder,
             index=index,
             late=self.late(spec.late, encoder, index) if spec.late else None,
-            reranker=_if_here(self.cross_encoder, spec.rerank),
+            before=tuple(_if_here(self.cross_encoder, stage) for stage in spec.rerank.before)
+            if spec.rerank
+            else (),
+            reranker=_if_here(lambda last: self._last(last, encoder), spec.rerank),
             generator=_if_here(self.generator, spec.generate),
+            paces=self._paces,
         )
+
+    def _last(self, spec: RerankSpec, encoder: Encoder) -> Reranker:
+        reranker = self.cross_encoder(spec)
+        if not spec.window_tokens:
+            return reranker
+        if not hasattr(reranker, "score_texts"):
+            raise SpecError(f"The backend {spec.backend!r} reads no text: it cannot read windows of one.")
+        reads, tokens = cast(TextReranker, reranker), spec.window_tokens
+        return windowed(reads, encoder.offsets, tokens=tokens, overlap=spec.window_overlap)
 
     def _load(self, kind: str, backend: str, model: str) -> Any:
         if kind == "rerank":
@@ -115,12 +134,13 @@ class Backends:
                 if service not in self._services:
                     there_are = ", ".join(sorted(self._services)) or "none"
                     raise SpecError(f"There is no service {service!r}; there are: {there_are}.")
-                return of.connect(self._services[service], remote, options=options)
+                return self._cached(of.connect(self._services[service], remote, options=options))
             if not getattr(of, "NEEDS_MODEL", True):
                 return of.load(model, None, threads=self._threads, options=options)
             if self._elsewhere is not None:
-                return self._elsewhere(backend, model)
-            return of.load(model, self._model_path(model), threads=self._threads, options=options)
+                return self._cached(self._elsewhere(backend, model))
+            files = self._model_path(model)
+            return self._cached(of.load(model, files, threads=self._threads, options=options))
 
         chosen = "".join(f" {key}={value}" for key, value in sorted(options.items()))
         return self.once(("rerank", backend, model) + ((chosen,) if chosen else ()), load)

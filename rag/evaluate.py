@@ -172,6 +172,8 @@ class Report:
     stages: dict[str, dict[str, float]]
     rerank: dict[str, int]
     """`rerank.status` → number of questions."""
+    cached: int = 0
+    """Scores that came from the score cache."""
 
 
 def measure(
@@ -185,11 +187,12 @@ def measure(
     sums: dict[str, dict[str, float]] = {}
     milliseconds: dict[str, float] = {}
     statuses: dict[str, int] = {}
-    asked, fingerprint = 0, ""
+    asked, cached, fingerprint = 0, 0, ""
     for qid, text in questions:
         trace = answer(Query(id=qid, text=text, collections=(COLLECTION,)))
         asked, fingerprint = asked + 1, trace.fingerprint
         statuses[trace.rerank.status] = statuses.get(trace.rerank.status, 0) + 1
+        cached += sum(spent.cached for spent in trace.spent.values())
         for timing in trace.timings:
             milliseconds[timing.step] = milliseconds.get(timing.step, 0.0) + timing.elapsed_ms
         for stage, run in runs(trace, documents).items():
@@ -203,4 +206,4 @@ def measure(
             stages[stage] = {name: value / asked for name, value in sums[stage].items()} | {
                 "ms": cost / asked
             }
-    return Report(pipeline, fingerprint, asked, stages, statuses)
+    return Report(pipeline, fingerprint, asked, stages, statuses, cached)

@@ -74,6 +74,8 @@ CATALOG: Mapping[str, Event] = {
     "body_refused": Event(logging.WARNING, {"bytes": count, "limit": count}),
     # From now on web processes count requests together (or each for itself, because Redis is away).
     "rates_shared": Event(logging.WARNING, {"shared": flag}),
+    # From now on processes share the scores they keep (or each has its own, because Redis is away).
+    "scores_shared": Event(logging.WARNING, {"shared": flag}),
     "signed_in": Event(logging.INFO, {"user": ident}),
     "sign_in_failed": Event(logging.WARNING, {"failures": count}),
     "sign_in_locked": Event(logging.WARNING, {"failures": count}),

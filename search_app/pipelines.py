@@ -23,7 +23,7 @@ from rag.parse.sandbox import ParserPool
 from rag.pipeline import Pipeline
 from rag.rerank.base import Reranker
 from rag.spec import EncoderSpec, PipelineSpec, ScorerSpec
-from search_app import dispatch, indexes, ingest_stages, selectors
+from search_app import dispatch, indexes, ingest_stages, score_cache, selectors
 from search_app.ingesting import Ingest
 from search_app.models import PipelineVersion
 
@@ -79,10 +79,20 @@ def store() -> ModelStore:
 @lru_cache
 def backends() -> Backends:
     elsewhere = _queued if _score_by_queue else None
-    return Backends(store().path, elsewhere=elsewhere, services=services.read(settings.SERVICES_FILE))
+    cached = (lambda reranker: reranker) if _score_anew else score_cache.cached()
+    named = services.read(settings.SERVICES_FILE)
+    return Backends(store().path, elsewhere=elsewhere, services=named, cached=cached)
 
 
 _score_by_queue = False
+_score_anew = False
+
+
+def score_anew() -> None:
+    """Keep no scores in this process from now on: for commands that measure time, or prove a score."""
+    global _score_anew
+    _score_anew = True
+    backends.cache_clear()
 
 
 def score_by_queue() -> None:
@@ -152,6 +162,12 @@ def build(name: str, wanted: PipelineSpec) -> Pipeline:
         return backends().pipeline(name, wanted, indexes.reader(encoder(wanted)))
 
 
+def reranker(named: ScorerSpec) -> Reranker:
+    """A reranker alone. Raises `ModelError` saying how to get its model, `SpecError` for a wrong service."""
+    with _loading:
+        return backends().cross_encoder(named)
+
+
 def recipe() -> str:
     """What documents are made by now: parser, split and encoder. Raises `ModelError`."""
     return ingest_stages.recipe(encoder(), default().split)
@@ -162,12 +178,6 @@ def ingest() -> Iterator[Ingest]:
     """The work on documents, by the default spec. It holds a writer of the index until it is left.
 
     The first one in a process, one after a process that was killed or broke, and one some time after an
-def reranker(named: ScorerSpec) -> Reranker:
-    """A reranker alone. Raises `ModelError` saying how to get its model, `SpecError` for a wrong service."""
-    with _loading:
-        return backends().cross_encoder(named)
-
-
     outage sweeps the index. Where there are several writers, a death elsewhere is seen by the leases.
     Raises `IndexBusy` when there can be only one and another process has it, `ModelError` when the
     encoder's model is not here.
@@ -217,8 +227,8 @@ def _at_work() -> Path:
 
 def forget() -> None:
     """Let go of every loaded part: the next question loads them anew."""
-    global _swept, _look_again
-    _swept, _look_again = False, None
+    global _swept, _look_again, _score_anew
+    _swept, _look_again, _score_anew = False, None, False
     with _loading:
         for cached in (from_file, backends):
             cached.cache_clear()

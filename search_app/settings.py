@@ -81,6 +81,9 @@ KEEP_PREVIOUS_DAYS: float = number("SIEVE_KEEP_PREVIOUS_DAYS", 7)
 QUEUE_URL: str = secret("SIEVE_QUEUE")
 """Redis of the queue: `redis://host:6379/0` or `unix:///path/to.sock`. Empty: no queue, this process
 reranks by itself, and documents wait for `manage.py ingest` or a worker's next round."""
+SCORE_CACHE: int = whole("SIEVE_SCORE_CACHE", 100_000)
+SCORE_CACHE_REDIS: str = secret("SIEVE_SCORE_CACHE_REDIS")
+"""Scores of rerankers that are kept, 0: none; and the Redis that shares them, empty: the queue's."""
 
 # --- Ingest ----------------------------------------------------------------------------------------------
 
@@ -125,17 +128,17 @@ API_RATE_USER: str = os.environ.get("SIEVE_API_RATE_USER") or "600/minute"
 """Requests of one user, by session and by all keys together."""
 API_RATE_ANONYMOUS: str = os.environ.get("SIEVE_API_RATE_ANONYMOUS") or "60/minute"
 """Requests from one address without key and session."""
-API_MAX_JSON_BYTES: int = 256 * 1024
-"""Longest JSON body."""
-REST_FRAMEWORK = {  # all else stands in search_app/api/base.py
 API_RATE_TEXTS: str = os.environ.get("SIEVE_API_RATE_TEXTS") or "60000/hour"
 """Texts that one user may have ranked, by all keys together."""
-    "DEFAULT_SCHEMA_CLASS": "search_app.api.schema.AutoSchema",
-    "URL_FORMAT_OVERRIDE": None,
+API_MAX_JSON_BYTES: int = 256 * 1024
+"""Longest JSON body."""
 API_MAX_TEXTS_BYTES: int = 4 * 2**20
 """Longest JSON body of texts to be ranked."""
 API_RERANK_MS: int = whole("SIEVE_API_RERANK_MS", 20_000, least=1)
 """Longest time for ranking them where who sends them names no shorter one."""
+REST_FRAMEWORK = {  # all else stands in search_app/api/base.py
+    "DEFAULT_SCHEMA_CLASS": "search_app.api.schema.AutoSchema",
+    "URL_FORMAT_OVERRIDE": None,
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Sieve",
@@ -156,8 +159,7 @@ CSRF_TRUSTED_ORIGINS: list[str] = words("SIEVE_TRUSTED_ORIGINS", "")
 HTTPS: bool = flag("SIEVE_HTTPS")
 """Set where the site is served over https: cookies then never travel over http."""
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
-"""Asked from within, past the proxy."""
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]  # asked from within, past the proxy
 SECURE_HSTS_SECONDS: int = 31_536_000 if HTTPS else 0
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"

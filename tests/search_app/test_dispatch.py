@@ -237,6 +237,7 @@ def test_the_answering_process_has_its_cross_encoder_in_the_worker(
     stack: Stack, settings: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.QUEUE_URL = stack.queue_url  # type: ignore[attr-defined]
+    settings.SCORE_CACHE = 0  # type: ignore[attr-defined]
     monkeypatch.setattr(pipelines, "_score_by_queue", False)
     pipelines.forget()
     rerank = pipelines.default().rerank

@@ -28,8 +28,13 @@ class Command(SieveCommand):
         parser.add_argument("--limit", type=int, metavar="N", help="ask only N of the questions")
         parser.add_argument("--language", default=DEFAULT_LANGUAGE, metavar="CODE")
         parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to FILE as well")
+        parser.add_argument(
+            "--cached", action="store_true", help="take scores from the score cache: ms then say less"
+        )
 
     def run(self, **options: Any) -> None:
+        if not options["cached"]:
+            pipelines.score_anew()
         names = options["pipeline"] or [settings.DEFAULT_PIPELINE]
         specs = {name: pipelines.spec(name) for name in names}
         judged = evaluate.read(options["folder"])
@@ -70,6 +75,8 @@ class Command(SieveCommand):
         self.say(table(("stage", *MEASURES, "ms"), rows))
         statuses = ", ".join(f"{status} {count}" for status, count in sorted(report.rerank.items()))
         self.say(f"Rerank: {statuses}. {report.fingerprint}")
+        if report.cached:
+            self.say(f"{report.cached} scores came from the score cache; ms do not count what they cost.")
 
 
 def _same_passages(specs: dict[str, PipelineSpec]) -> list[dict[str, PipelineSpec]]:
