@@ -6,9 +6,10 @@ whose model is not on this machine is left without one: the pipeline goes on and
 """
 
 import importlib
-import pkgutil
+import re
 import threading
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import Any, TypeVar, cast
@@ -28,12 +29,21 @@ S = TypeVar("S")
 P = TypeVar("P")
 
 
+MAKES = re.compile(r"^def (load|connect|build)\(", re.MULTILINE)
+"""What a backend's module has, and the modules beside it have not."""
+
+
+@cache
+def names(kind: str) -> tuple[str, ...]:
+    """The backends in `rag/<kind>`. Nothing of them is imported: some need what is not installed."""
+    folder = Path(importlib.import_module(f"rag.{kind}").__path__[0])
+    return tuple(sorted(file.stem for file in folder.glob("*.py") if MAKES.search(file.read_text("utf-8"))))
+
+
 def module(kind: str, name: str) -> ModuleType:
     """The module `rag.<kind>.<name>`. Raises `SpecError` listing what there is when the name is wrong."""
-    package = importlib.import_module(f"rag.{kind}")
-    there_are = sorted(m.name for m in pkgutil.iter_modules(package.__path__) if m.name != "base")
-    if name not in there_are:
-        raise SpecError(f"There is no backend {name!r} in rag/{kind}; there are: {', '.join(there_are)}.")
+    if name not in names(kind):
+        raise SpecError(f"There is no backend {name!r} in rag/{kind}; there are: {', '.join(names(kind))}.")
     return importlib.import_module(f"rag.{kind}.{name}")
 
 

@@ -1,15 +1,14 @@
 """A pipeline spec as the fields of a form, made from the structs in `rag/spec.py`, and back."""
 
-import pkgutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib import import_module
 from typing import Any
 
 import msgspec
 from msgspec import inspect
 
+from rag import backends
 from rag.errors import SpecError
 from rag.models.catalogue import CATALOGUE
 from rag.spec import PipelineSpec, from_mapping
@@ -107,8 +106,7 @@ def _field(part: str, field: inspect.Field) -> Field:
 
 
 def _backends(part: str) -> tuple[str, ...]:
-    package = import_module({"encoder": "rag.encode", "generate": "rag.generate"}.get(part, "rag.rerank"))
-    names = {module.name for module in pkgutil.iter_modules(package.__path__)} - {"base", "message"}
+    names = set(backends.names({"encoder": "encode", "generate": "generate"}.get(part, "rerank")))
     if part == "late":
         names &= {"late_interaction"}
     elif part == "rerank":

@@ -225,7 +225,7 @@ def provider(name: str, score: Score) -> Fault:
         raw = getattr(asked, "raw_scores", False) or getattr(asked, "use_activation", None) is False
         values = [value if raw else 1 / (1 + math.exp(-value)) for value in score(query, texts)]
         ranked = sorted(enumerate(values), key=lambda one: -one[1])
-        best = getattr(asked, "top_n", None) or len(ranked)
+        best = getattr(asked, "top_n", None) or getattr(asked, "top_k", None) or len(ranked)
         _send(exchange, 200, answer(asked, ranked[:best], tokens_of(query, texts)))
 
     return act
