@@ -17,7 +17,7 @@ from django.db import transaction
 from rag.errors import RerankUnavailable
 from rag.rerank import message
 from rag.rerank.message import Beat, Job, Refused, Reply, Scored
-from rag.types import Passage, Scores
+from rag.types import Passage, Scores, Spent
 
 if TYPE_CHECKING:
     from search_app.queue_client import QueueClient
@@ -84,8 +84,9 @@ class QueuedReranker:
         """
         if not texts:
             return Scores("logit", (), 0.0)
+        began = time.monotonic()
         client = _client(self._url)
-        until = min(deadline, time.monotonic() + PATIENCE_S)
+        until = min(deadline, began + PATIENCE_S)
         try:
             able = self._able(client)
             left = until - time.monotonic()
@@ -98,7 +99,15 @@ class QueuedReranker:
             raise RerankUnavailable("The queue to the rerank worker cannot be reached.") from error
         if isinstance(reply, Refused):
             raise RerankUnavailable(reply.sentence)
-        return Scores(reply.kind, reply.values, reply.compute_ms)
+        elapsed_ms = (time.monotonic() - began) * 1000
+        spent = Spent(
+            texts=sum(value is not None for value in reply.values),
+            tokens=reply.tokens,
+            queue_ms=max(0.0, elapsed_ms - reply.compute_ms),
+            precision=reply.precision,
+            stopped="time" if None in reply.values else "",
+        )
+        return Scores(reply.kind, reply.values, reply.compute_ms, spent)
 
     def _able(self, client: "QueueClient") -> frozenset[Who]:
         """Live workers that hold this model; raises where there is none."""
@@ -106,6 +115,9 @@ class QueuedReranker:
         if not there:
             raise RerankUnavailable("No rerank worker is running.")
         able = frozenset((beat.host, beat.pid) for beat in there if self.fingerprint in beat.models)
+        refused = next((beat.unfit[self.fingerprint] for beat in there if self.fingerprint in beat.unfit), "")
+        if not able and refused:
+            raise RerankUnavailable(f"The rerank worker refuses this model: {refused}")
         if not able:
             raise RerankUnavailable(f"No rerank worker holds the model {self.fingerprint}.")
         return able
@@ -125,9 +137,15 @@ def _reply(data: bytes, job: Job) -> Reply:
         reply: Reply = message.decode(data, Reply)  # type: ignore[arg-type]
     except message.BadMessage as error:
         raise RerankUnavailable("The rerank worker's reply cannot be read.") from error
-    if isinstance(reply, Scored) and len(reply.values) != len(job.texts):
+    if reply.id != job.id or (isinstance(reply, Scored) and not _fits(reply, job)):
         raise RerankUnavailable("The rerank worker's reply does not fit the question.")
     return reply
+
+
+def _fits(reply: Scored, job: Job) -> bool:
+    """Whether it has a value for each text, and those that time cut off, if any, are the last ones."""
+    scored = [value is not None for value in reply.values]
+    return len(scored) == len(job.texts) and scored == sorted(scored, reverse=True) and scored[0]
 
 
 # --- State -----------------------------------------------------------------------------------------------

@@ -33,12 +33,15 @@ class Heartbeat:
         kind: str,
         models: tuple[str, ...] = (),
         *,
+        precision: dict[str, str] | None = None,
+        unfit: dict[str, str] | None = None,
         busy_since: Callable[[], float | None] | None = None,
         trouble: Callable[[], str] = lambda: "",
     ) -> None:
         """`busy_since` and `trouble` are asked at each beat; without the first, `busy` says so."""
         self._redis = client(url)
         self._kind, self._models = kind, models
+        self._precision, self._unfit = precision or {}, unfit or {}
         self._host, self._pid, self._started = socket.gethostname(), os.getpid(), time.time()
         self._busy_since: float | None = None
         self._ask_busy = busy_since
@@ -88,6 +91,8 @@ class Heartbeat:
             pid=self._pid,
             started=self._started,
             models=self._models,
+            precision=self._precision,
+            unfit=self._unfit,
             busy_since=self._ask_busy() if self._ask_busy else self._busy_since,
             trouble=self._ask_trouble(),
         )

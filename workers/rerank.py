@@ -1,4 +1,4 @@
-"""The rerank worker: cross-encoders loaded once. Knows no Django, no index, no database.
+"""The rerank worker: models loaded once, several by name. Knows no Django, no index, no database.
 
 A job brings its texts, the fingerprint of the reranker it wants and a deadline; its reply goes to the Redis
 list that it names. A job is never tried again: who asked has gone on without it.
@@ -7,13 +7,14 @@ list that it names. A job is never tried again: who asked has gone on without it
 import os
 import time
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 import redis
 from celery.utils.log import get_logger
 
-from rag.backends import Backends
+from rag.backends import module
+from rag.errors import SpecError
 from rag.models import ModelStore
-from rag.parallel import cores
 from rag.rerank.message import (
     REPLY_SECONDS,
     SCORE,
@@ -25,10 +26,10 @@ from rag.rerank.message import (
     from_plain,
 )
 from rag.rerank.pairs import PairReranker
-from rag.spec import RerankSpec
 from workers.app import MODEL_DIR, QUEUE_URL, app
 from workers.heartbeat import Heartbeat, client
-from workers.sharing import Scorer, Sharing
+from workers.held import Held
+from workers.scheduler import Scheduler
 
 log = get_logger(__name__)
 
@@ -36,7 +37,7 @@ KIND = "rerank"
 MODELS: tuple[str, ...] = tuple(
     (os.environ.get("SIEVE_RERANK_MODELS") or "ms-marco-MiniLM-L-12-v2-int8").replace(",", " ").split()
 )
-"""The cross-encoders that this worker holds, by their names in the model store."""
+"""The cross-encoders that this worker holds: `BACKEND:NAME` of the model store, or a name for `onnx`."""
 MARGIN_S, MARGIN = 0.012, 0.03
 """Kept of a job's time for the way back: so many seconds, or this part of it if that is more."""
 
@@ -44,32 +45,52 @@ MARGIN_S, MARGIN = 0.012, 0.03
 class Rerankers:
     """What this process holds, by fingerprint; `reply` is the way back to who asked."""
 
-    def __init__(self, held: Mapping[str, Scorer], reply: Callable[[Job, Reply], None], threads: int) -> None:
-        self.held, self._reply = held, reply
-        self.sharing = Sharing(reply, threads)
+    def __init__(
+        self,
+        held: Mapping[str, Held],
+        reply: Callable[[Job, Reply], None],
+        unfit: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """`unfit`: what is here but not served → why, in a sentence."""
+        self.held, self.unfit, self._reply = held, unfit, reply
+        self.scheduler = Scheduler(reply, tuple(held.values()))
 
     @classmethod
     def load(cls) -> "Rerankers":
         """Load and warm up. Raises `ModelError` saying how to get a model that is not here."""
-        backends = Backends(ModelStore(MODEL_DIR).path)
-        specs = [RerankSpec(backend="onnx", model=m, depth=1, budget_ms=1000, required=False) for m in MODELS]
-        loaded = [backends.cross_encoder(spec) for spec in specs]
-        held = {one.fingerprint: one for one in loaded if isinstance(one, PairReranker)}
-        return cls(held, to_list(client(QUEUE_URL)), cores())
+        loaded = [_loaded(named) for named in MODELS]
+        return cls({one.fingerprint: Held(one.model) for one in loaded}, to_list(client(QUEUE_URL)))
 
     def take(self, job: Job) -> None:
         """Have a job scored in its time, or say why not. A job whose time is over is not begun."""
-        reranker = self.held.get(job.reranker)
+        held = self.held.get(job.reranker)
         left = job.deadline - time.time()
-        if reranker is None:
-            has = ", ".join(self.held) or "none"
-            sentence = f"The rerank worker holds another model ({has}) than this pipeline asks for."
-            self._reply(job, Refused(id=job.id, code="other_model", sentence=sentence))
+        if held is None:
+            self._reply(job, self._refusal(job))
         elif left <= 0:
             sentence = "The rerank worker came to it too late."
             self._reply(job, Refused(id=job.id, code="too_late", sentence=sentence))
         else:
-            self.sharing.submit(job, reranker, seconds=left - max(MARGIN_S, MARGIN * left))
+            self.scheduler.submit(job, held, seconds=left - max(MARGIN_S, MARGIN * left))
+
+    def _refusal(self, job: Job) -> Refused:
+        if why := self.unfit.get(job.reranker):
+            return Refused(id=job.id, code="unfit", sentence=f"The rerank worker refuses this model: {why}")
+        has = ", ".join(self.held) or "none"
+        sentence = f"The rerank worker holds another model ({has}) than this pipeline asks for."
+        return Refused(id=job.id, code="other_model", sentence=sentence)
+
+
+def _loaded(named: str) -> PairReranker:
+    """The model that a setting names. Raises `ModelError`, `SpecError`."""
+    backend, _, model = named.rpartition(":")
+    backend = backend or "onnx"
+    of = module("rerank", backend)
+    if not hasattr(of, "WEIGHTS"):
+        raise SpecError(f"SIEVE_RERANK_MODELS names {named}: no worker can hold a model of {backend}.")
+    loaded = of.load(model, ModelStore(MODEL_DIR).path(model), threads=None, options={})
+    assert isinstance(loaded, PairReranker)
+    return loaded
 
 
 def to_list(replies: redis.Redis) -> Callable[[Job, Reply], None]:
@@ -94,7 +115,14 @@ def begin() -> Heartbeat:
     """Load the models of this process. Call it before the worker takes its first job."""
     global _here
     _here = here = Rerankers.load()
-    return Heartbeat(QUEUE_URL, KIND, tuple(here.held), busy_since=lambda: here.sharing.busy_since)
+    return Heartbeat(
+        QUEUE_URL,
+        KIND,
+        tuple(here.held),
+        precision={name: held.model.precision for name, held in here.held.items()},
+        unfit=dict(here.unfit),
+        busy_since=lambda: here.scheduler.busy_since,
+    )
 
 
 def end() -> None:
