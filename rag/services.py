@@ -66,5 +66,5 @@ def read(file: Path | None) -> dict[str, Service]:
         return {}
     try:
         return msgspec.convert(tomllib.loads(file.read_text("utf-8")), dict[str, Service])
-    except (OSError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise SpecError(f"The file of services {file.name} is wrong: {error}") from error
