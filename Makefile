@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
-.PHONY: help setup setup-dev setup-torch setup-openvino setup-integrations run test test-slow test-browser test-postgres lint format check bench evaluate golden lock clean opensearch opensearch-stop test-opensearch compose-env compose-test
+.PHONY: help setup setup-dev setup-torch setup-openvino setup-integrations run test test-slow test-browser test-postgres lint format check bench evaluate golden lock clean opensearch opensearch-stop test-opensearch test-torch test-integrations compose-env compose-test
 
 PY := .venv/bin/python
 SETUP := sh scripts/python.sh scripts/setup.py
@@ -49,6 +49,13 @@ opensearch-stop: ## End what make opensearch started
 
 test-opensearch: setup-dev ## Run the tests that need OpenSearch, slow ones too, on what make opensearch started
 	@$(PY) -m pytest -m opensearch $(ARGS) || [ $$? -eq 5 ]
+
+test-torch: setup-torch ## Run the tests that need torch: small models of each architecture, and the torch copy
+	@$(PY) manage.py models torch-copy >/dev/null
+	@$(PY) -m pytest -m torch $(ARGS)
+
+test-integrations: setup-integrations ## Run the tests of integrations/ with the real LlamaIndex, LangChain and Cohere
+	@$(PY) -m pytest -m integrations $(ARGS)
 
 compose-env: ## Write .env with random secrets for docker compose up
 	@sh docker/secrets.sh

@@ -14,7 +14,6 @@ from django.utils import timezone
 
 from rag import backends
 from rag.errors import SieveError
-from rag.models import CATALOGUE
 from rag.rerank.message import RERANK, Beat
 from rag.spec import PipelineSpec
 from search_app import dispatch, index_health, indexes, pipelines
@@ -85,7 +84,7 @@ def _models() -> Said:
 
 def _models_of(spec: PipelineSpec) -> set[str]:
     """Names of the models that a spec's parts load. Raises `SieveError` for one that nobody knows."""
-    catalogue = {model.name for model in CATALOGUE}
+    catalogue = {model.name for model in pipelines.catalogue()}
     found = set()
     for kind, part in (("encode", spec.encoder), ("rerank", spec.rerank), ("generate", spec.generate)):
         if part is None or not part.model:
@@ -120,7 +119,7 @@ def _index() -> Said:
 
 def _fingerprint_begins(spec: PipelineSpec) -> str:
     """How the fingerprint of the spec's encoder begins: its name and, where it is known, its file's hash."""
-    for model in CATALOGUE:
+    for model in pipelines.catalogue():
         if model.name == spec.encoder.model:
             digest = next((file.sha256 for file in model.files if file.name == "model.onnx"), "")
             return f"{model.name}:{digest[:12]}"

@@ -21,7 +21,6 @@ from django.db.models import Count, Max
 from rag import backends
 from rag import spec as specs
 from rag.errors import IndexUnavailable, ModelError, SpecError
-from rag.models.catalogue import CATALOGUE
 from rag.spec import EncoderSpec, PipelineSpec
 from search_app import indexes, pipelines
 from search_app.models import Document, PipelineVersion, TraceRecord
@@ -175,7 +174,7 @@ def _check_backend(part: str, kind: str, needs: str, backend: str, model: str) -
         raise SpecError(f"The backend {backend} of rag/{kind} cannot be used for {part}.")
     if not model or not getattr(of, "NEEDS_MODEL", True):
         return []
-    known = [known.name for known in CATALOGUE]
+    known = [known.name for known in pipelines.catalogue()]
     if model not in known:
         raise SpecError(f"{part}: there is no model {model!r}. There are: {', '.join(known)}.")
     try:

@@ -18,7 +18,7 @@ from rag.errors import ModelError, SpecError
 from rag.index.base import EncodedPassages
 from rag.index.opensearch import Meta
 from rag.ingest import encode
-from rag.models import ModelStore
+from rag.models import Model, ModelStore
 from rag.parse.sandbox import ParserPool
 from rag.pipeline import Pipeline
 from rag.rerank.base import Reranker
@@ -74,6 +74,11 @@ def default() -> PipelineSpec:
 
 def store() -> ModelStore:
     return ModelStore(settings.MODEL_DIR)
+
+
+def catalogue() -> tuple[Model, ...]:
+    """The models there can be: the pinned ones, and those that were added to the store."""
+    return ModelStore(settings.MODEL_DIR).catalogue
 
 
 @lru_cache

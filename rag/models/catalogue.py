@@ -1,5 +1,6 @@
 """Which models there are: a model is its files, and a file is its SHA-256. Sources are only sources."""
 
+import hashlib
 from dataclasses import dataclass
 
 
@@ -53,10 +54,19 @@ class Model:
     files: tuple[ModelFile, ...]
     default: bool = False
     """Whether it is pulled when no name is given."""
+    own_code: str = ""
+    """SHA-256 of Python code among its files that may be run; see `rag.models.added`. Empty: none may."""
 
     @property
     def bytes(self) -> int:
         return sum(file.bytes for file in self.files)
+
+    def digest(self, weights: str) -> str | None:
+        """SHA-256 of the file of this name, None without it; for `*` of all files together."""
+        if weights != "*":
+            return next((file.sha256 for file in self.files if file.name == weights), None)
+        lines = [f"{file.sha256}  {file.name}\n" for file in sorted(self.files, key=lambda f: f.name)]
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 _SMALL = Wheel(

