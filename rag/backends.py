@@ -86,7 +86,7 @@ class Backends:
         return loaded
 
     def cross_encoder(self, spec: ScorerSpec) -> Reranker:
-        """Raises `ModelError` when the model is not here, `SpecError` for wrong options or services."""
+        """Raises `ModelError` when the model or service is not here, `SpecError` for what cannot be."""
         loaded: Reranker = self._reranker(spec.backend, spec.model, spec.options)
         return loaded
 
@@ -143,7 +143,7 @@ class Backends:
                 service, _, remote = model.partition("/")
                 if service not in self._services:
                     there_are = ", ".join(sorted(self._services)) or "none"
-                    raise SpecError(f"There is no service {service!r}; there are: {there_are}.")
+                    raise ModelError(f"There is no service {service!r} here; there are: {there_are}.")
                 return self._cached(of.connect(self._services[service], remote, options=options))
             if not getattr(of, "NEEDS_MODEL", True):
                 return of.load(model, None, threads=self._threads, options=options)

@@ -86,12 +86,15 @@ def _models_of(spec: PipelineSpec) -> set[str]:
     """Names of the models that a spec's parts load. Raises `SieveError` for one that nobody knows."""
     catalogue = {model.name for model in pipelines.catalogue()}
     found = set()
-    for kind, part in (("encode", spec.encoder), ("rerank", spec.rerank), ("generate", spec.generate)):
+    stages = spec.rerank.before if spec.rerank else ()
+    parts = [("encode", spec.encoder), ("rerank", spec.rerank), ("generate", spec.generate)]
+    for kind, part in (*parts, *(("rerank", stage) for stage in stages)):
         if part is None or not part.model:
             continue
+        of = backends.module(kind, part.backend)
         if part.model in catalogue:
             found.add(part.model)
-        elif getattr(backends.module(kind, part.backend), "NEEDS_MODEL", True):
+        elif getattr(of, "NEEDS_MODEL", True) and not getattr(of, "NEEDS_SERVICE", False):
             raise SieveError(f"A pipeline names the model {part.model}, which is not in the catalogue.")
     return found
 

@@ -134,7 +134,9 @@ def check(name: str, spec: PipelineSpec) -> list[str]:
     followed = []
     for part, kind, needs in STAGES_WITH_BACKEND:
         if chosen := getattr(spec, part):
-            followed += _check_backend(part, kind, needs, chosen.backend, getattr(chosen, "model", ""))
+            followed += _check_backend(part, kind, needs, chosen)
+            for stage in getattr(chosen, "before", ()):
+                followed += _check_backend(f"a stage before {part}", kind, needs, stage)
     if unable := _unable_to_fuse(spec):
         followed.append(f"{unable} Sieve fuses instead, and each answer says so.")
     if name == settings.DEFAULT_PIPELINE:
@@ -168,10 +170,18 @@ def _how_to_change() -> str:
     return "The encoder is changed in the file of the default pipeline, followed by manage.py reindex."
 
 
-def _check_backend(part: str, kind: str, needs: str, backend: str, model: str) -> list[str]:
-    of = backends.module(kind, backend)
+def _check_backend(part: str, kind: str, needs: str, chosen: Any) -> list[str]:
+    """`chosen` names a backend, and a model where its kind has one."""
+    of = backends.module(kind, chosen.backend)
+    model: str = getattr(chosen, "model", "")
+    if kind == "rerank" and getattr(of, "NEEDS_SERVICE", False):
+        try:
+            pipelines.backends().cross_encoder(chosen)
+        except ModelError as error:
+            return [f"{error} Until then {part} is left out, and each answer says so."]
+        return []
     if not hasattr(of, needs):
-        raise SpecError(f"The backend {backend} of rag/{kind} cannot be used for {part}.")
+        raise SpecError(f"The backend {chosen.backend} of rag/{kind} cannot be used for {part}.")
     if not model or not getattr(of, "NEEDS_MODEL", True):
         return []
     known = [known.name for known in pipelines.catalogue()]
