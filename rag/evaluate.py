@@ -147,6 +147,28 @@ def build_index(
         writer.close()
 
 
+def kept_index(
+    judged: Judged, root: Path, encoder: Encoder, spec: SplitSpec, language: str
+) -> Iterator[tuple[str, str]]:
+    """As `build_index`, but a whole index that stands there from another time is taken as it is.
+
+    Raises `CollectionError` where it is one of something else.
+    """
+    made_of = f"{judged.folder.name} {language} {encoder.fingerprint} {spec.max_tokens}/{spec.overlap_tokens}"
+    note = root / "judged.json"
+    if note.is_file():
+        before, documents = json.loads(note.read_text("utf-8"))
+        if before != made_of:
+            raise CollectionError(f"{root} holds an index of {before}, not of {made_of}: name another folder")
+        yield from documents.items()
+        return
+    documents = {}
+    for number, name in build_index(judged, root, encoder, spec, language):
+        documents[number] = name
+        yield number, name
+    note.write_text(json.dumps([made_of, documents]), "utf-8")  # last: without it the index is not whole
+
+
 def runs(trace: Trace, documents: Mapping[str, str]) -> dict[str, list[str]]:
     """Each stage's order of documents; `documents` is document id in the index → id in the qrels.
 
