@@ -34,6 +34,8 @@ STEPS = {
     "knn": ("encode", "knn"),
     "fused": ("fused",),
     "late": ("late",),
+    "coarse": ("coarse",),
+    "middle": ("middle",),
     "reranked": ("reranked",),
     "final": ("final",),
 }
@@ -43,7 +45,7 @@ MARKDOWN = markdown.SUFFIXES
 GROUP = 256
 """Documents in a commit of the index."""
 FILES = ("corpus.jsonl", "queries.jsonl", "qrels/test.tsv")
-RUNS = ("bm25", "knn", "rrf", "fused", "late", "reranked", "final")
+RUNS = ("bm25", "knn", "rrf", "fused", "late", "coarse", "middle", "reranked", "final")
 
 
 class CollectionError(SieveError):
@@ -172,13 +174,14 @@ def kept_index(
 def runs(trace: Trace, documents: Mapping[str, str]) -> dict[str, list[str]]:
     """Each stage's order of documents; `documents` is document id in the index → id in the qrels.
 
-    `late` and `reranked` are a model's own order; what it did not score follows in the final order.
+    `late`, `reranked` and the stages between are a model's own order; what it did not score follows in the
+    final order.
     """
     final = [c.passage.document_id for c in trace.final]
     legs = [ranking for stage in ("bm25", "knn") if (ranking := trace.ranking(stage))]
     orders = {str(r.stage): [p.document_id for p in r.passages] for r in trace.rankings}
     orders["rrf"] = [p.document_id for p in rrf(legs).passages]
-    for stage in ("late", "reranked"):
+    for stage in ("late", "coarse", "middle", "reranked"):
         if stage in orders:
             orders[stage] = orders[stage] + final
     return {stage: [documents[d] for d in dict.fromkeys(order)] for stage, order in orders.items()}

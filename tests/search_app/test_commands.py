@@ -133,7 +133,8 @@ def test_verify_before_anything_is_clean(light: None) -> None:
     assert run("verify")[0] == 0
 
 
-def test_evaluate_measures_every_stage(light: None, tmp_path: Path) -> None:
+@pytest.fixture
+def judged(tmp_path: Path) -> Path:
     folder = tmp_path / "judged"
     (folder / "qrels").mkdir(parents=True)
     documents = {"d1": "the ferry leaves at nine", "d2": "granite lighthouse", "d3": "price of a ticket"}
@@ -141,14 +142,42 @@ def test_evaluate_measures_every_stage(light: None, tmp_path: Path) -> None:
     (folder / "corpus.jsonl").write_text("\n".join(rows))
     (folder / "queries.jsonl").write_text(json.dumps({"_id": "q", "text": "when does the ferry leave"}))
     (folder / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\nq\td1\t1\n")
+    return folder
+
+
+def test_evaluate_measures_every_stage(light: None, judged: Path, tmp_path: Path) -> None:
     file = tmp_path / "out" / "numbers.json"
-    code, out = run("evaluate", str(folder), "--json", str(file))
+    code, out = run("evaluate", str(judged), "--json", str(file))
     assert code == 0
     stages = json.loads(file.read_text())["stages"]
     assert set(stages) == {"bm25", "knn", "rrf", "fused", "final"}
     assert stages["final"]["nDCG@10"] == stages["bm25"]["R@100"] == 1.0
     assert "nDCG@10" in out
     assert run("evaluate", str(tmp_path))[0] == 1
+
+
+def test_evaluate_sweeps_the_depth_and_draws_it(
+    light: None, judged: Path, tmp_path: Path, settings: SimpleNamespace
+) -> None:
+    plot, kept = tmp_path / "out" / "depth.svg", tmp_path / "kept"
+    sweep = ["--sweep-depth", "1,2", "--plot", str(plot), "--json", str(tmp_path / "n.json")]
+    code, out = run("evaluate", str(judged), *sweep)
+    assert (code, "has no reranker here" in out, plot.exists()) == (1, True, False)
+    file = settings.SPEC_DIR / "light.toml"
+    file.write_text(
+        file.read_text() + '\n[rerank]\nbackend = "identity"\nmodel = ""\ndepth = 3\n'
+        "budget_ms = 100\nrequired = false\n"
+    )
+    pipelines.forget()
+    for _ in range(2):
+        code, out = run("evaluate", str(judged), *sweep, "--index", str(kept))
+        assert code == 0, out
+        assert "The knee: do without reranking." in out
+    assert (kept / "judged.json").is_file()
+    assert "knee at depth 0" in plot.read_text()
+    (swept,) = json.loads((tmp_path / "n.json").read_text())["pipelines"]
+    assert [point["depth"] for point in swept["points"]] == [0, 1, 2]
+    assert run("evaluate", str(judged), "--plot", str(plot))[0] == 1
 
 
 def test_the_first_admin_is_made_once(db: None) -> None:
