@@ -14,6 +14,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from rag.trace import Trace
+from rag.types import Spent
 from search_app import modes
 from search_app.models import Document, TraceRecord
 
@@ -60,6 +61,29 @@ WAIT_SECONDS = Histogram(
     buckets=SECONDS,
     registry=_here,
 )
+SCORES = Counter(
+    "sieve_rerank_scores",
+    "Scores that a stage of reranking gave to passages, by where they came from.",
+    ("stage", "source"),
+    registry=_here,
+)
+TOKENS = Counter("sieve_rerank_tokens", "Tokens that rerankers read.", ("stage",), registry=_here)
+CALLS = Counter("sieve_rerank_requests", "Requests to services that rerank.", ("stage",), registry=_here)
+DOLLARS = Counter("sieve_rerank_usd", "Price of reranking by price list.", ("stage",), registry=_here)
+REPAIRED = Counter("sieve_rerank_repaired", "Malformed replies that were mended.", ("stage",), registry=_here)
+STOPPED = Counter(
+    "sieve_rerank_stopped",
+    "Stages that did not score every candidate, by why.",
+    ("stage", "reason"),
+    registry=_here,
+)
+QUEUE_SECONDS = Histogram(
+    "sieve_rerank_queue_seconds",
+    "Wait for a rerank worker, apart from its computing and the way there and back.",
+    ("stage",),
+    buckets=SECONDS,
+    registry=_here,
+)
 TEXTS = Counter(
     "sieve_reranked_texts",
     "Texts that were sent to be ranked, by model and by whether they were scored.",
@@ -93,6 +117,26 @@ def count_question(trace: Trace) -> None:
         if timing.compute_ms is not None:
             waited_ms = max(0.0, timing.elapsed_ms - timing.compute_ms)
             WAIT_SECONDS.labels(timing.step).observe(waited_ms / 1000)
+
+    for stage, spent in trace.spent.items():
+        _count_spent(stage, spent, len(trace.ranking(stage) or ()))
+
+
+def _count_spent(stage: str, spent: Spent, scored: int) -> None:
+    cached = min(spent.cached, scored)  # windows of one passage are kept each for itself
+    for source, number in (("model", scored - cached), ("cache", cached)):
+        SCORES.labels(stage, source).inc(number)
+    for counter, number in (
+        (TOKENS, spent.tokens),
+        (CALLS, spent.requests),
+        (DOLLARS, spent.usd),
+        (REPAIRED, spent.repaired),
+    ):
+        counter.labels(stage).inc(number)
+    if spent.stopped:
+        STOPPED.labels(stage, spent.stopped).inc()
+    if spent.queue_ms:
+        QUEUE_SECONDS.labels(stage).observe(spent.queue_ms / 1000)
 
 
 def count_texts(model: str, scored: int, asked: int) -> None:

@@ -5,9 +5,10 @@ from dataclasses import asdict
 from typing import Any
 
 from rag.trace import Trace
-from rag.types import STAGES, Candidate
+from rag.types import Candidate
 from search_app.models import Document
 from search_app.pages.links import answer_url, document_url
+from search_app.pages.spent import stages_of
 
 Absolute = Callable[[str], str]
 """Path of this site → whole address."""
@@ -24,6 +25,7 @@ def found(trace: Trace, trace_id: object) -> dict[str, Any]:
         "degraded": list(trace.degraded),
         "partial_index": trace.partial_index,
         "readable": trace.readable,
+        "spent": {stage: asdict(cost) for stage, cost in trace.spent.items()},
         "total_ms": round(trace.total_ms, 3),
         "timings": [asdict(timing) for timing in trace.timings],
     }
@@ -88,6 +90,7 @@ def _passages(trace: Trace, ranked: list[tuple[int, Candidate]], absolute: Absol
     markers = {c.passage_id: c.marker for c in trace.context}
     ranks = {ranking.stage: ranking.ranks() for ranking in trace.rankings}
     scores = {ranking.stage: ranking.scores() for ranking in trace.rankings}
+    stages = stages_of(trace)
     shown = []
     for rank, candidate in ranked:
         passage = candidate.passage
@@ -110,7 +113,7 @@ def _passages(trace: Trace, ranked: list[tuple[int, Candidate]], absolute: Absol
                 "span": list(passage.span),
                 "page": passage.page,
                 "url": absolute(document_url(passage)),
-                "stages": {stage: places.get(stage) for stage in STAGES},
+                "stages": {stage: places.get(stage) for stage in stages},
             }
         )
     return shown

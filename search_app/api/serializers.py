@@ -10,6 +10,7 @@ from rest_framework.serializers import CharField, FloatField, IntegerField, List
 from rag.types import STAGES, ScoreKind
 from search_app import modes
 from search_app.models import Collection, Document
+from search_app.pages.spent import BEFORE
 
 SCORE_KINDS = get_args(ScoreKind)
 
@@ -24,10 +25,13 @@ class Place(Serializer):
 
 
 class Stages(Serializer):
-    """Where a passage stood after each stage; null where the stage did not rank it."""
+    """Where a passage stood after each stage; null where the stage did not rank it.
+
+    `coarse` and `middle` are there where the pipeline reranks in stages.
+    """
 
     def get_fields(self) -> dict[str, Any]:
-        return {stage: Place(allow_null=True) for stage in STAGES}
+        return {stage: Place(allow_null=True, required=stage not in BEFORE) for stage in STAGES}
 
 
 class Passage(Serializer):
@@ -53,6 +57,24 @@ class Rerank(Serializer):
     reason = CharField(allow_blank=True, help_text="Why it was not applied to all.")
 
 
+class Cost(Serializer):
+    """What the scores of one stage cost and stand on; 0 and empty say that there is nothing to say."""
+
+    texts = IntegerField(help_text="Texts that a model read: passages, or windows of long ones.")
+    windows = IntegerField(help_text="Windows among them.")
+    tokens = IntegerField(help_text="Tokens that it read, where they are known.")
+    cached = IntegerField(help_text="Scores taken from the score cache.")
+    requests = IntegerField(help_text="Requests to a service.")
+    queue_ms = FloatField(help_text="Waiting for a worker, apart from its computing.")
+    usd = FloatField(help_text="By the price list of the service.")
+    repaired = IntegerField(help_text="Malformed replies of a language model that were mended.")
+    precision = CharField(allow_blank=True, help_text="What computed: int8, bfloat16 on cuda:0.")
+    stopped = drf.ChoiceField(
+        ["", "time", "gap"],
+        help_text="Why not every candidate was scored: no time was left, or none below could enter the top.",
+    )
+
+
 class Timing(Serializer):
     step = CharField()
     started_ms = FloatField()
@@ -76,6 +98,7 @@ class Found(Serializer):
         "says why. Do not keep such an answer."
     )
     readable = IntegerField(help_text="Passages in the collections that were searched.")
+    spent = drf.DictField(child=Cost(), help_text="Stage of reranking to what its scores cost.")
     total_ms = FloatField()
     timings = Timing(many=True)
     passages = Passage(many=True)

@@ -29,7 +29,9 @@ LOST = {
     "bm25": "search by words left out",
     "knn": "search by meaning left out",
     "late": "late interaction left out",
-    "reranked": "cross-encoder left out",
+    "coarse": "first stage of reranking left out",
+    "middle": "second stage of reranking left out",
+    "reranked": "reranking left out",
     "generate": "no answer written",
 }
 NAMES = {
@@ -86,6 +88,7 @@ def part_context(part: health.Part) -> dict[str, Any]:
         case "workers":
             for row in details.get("workers", []):
                 row["up"] = duration(row["up_s"])
+                row["serves"] = [(model, row["precision"].get(model, "")) for model in row["models"]]
                 row["busy"] = "" if row["busy_s"] is None else duration(row["busy_s"])
         case "disk" if details.get("total_bytes"):
             free, total = details["free_bytes"], details["total_bytes"]

@@ -8,8 +8,10 @@ from typing import Any
 
 from rag.trace import Trace
 from rag.types import Answer, Citation, Passage
+from search_app.pages import spent
 from search_app.pages.links import answer_url, document_url, trace_url
 from search_app.pages.spans import Piece, cut, excerpt, unwrapped
+from search_app.pages.spent import BEFORE
 from search_app.pages.words import count, milliseconds, path_of
 
 MARKER = re.compile(r"\[(\d{1,3}(?:\s*,\s*\d{1,3})*)\]")
@@ -141,6 +143,7 @@ def answer_context(trace: Trace, trace_id: object = None) -> dict[str, Any]:
         "cards": shown,
         "cards_title": _cards_title(trace, shown, refused),
         "flow": flow(trace),
+        "cost": spent.said(trace),
         "total": milliseconds(trace.total_ms),
         "answer_url": answer_url(trace_id) if trace_id else "",
         "trace_url": trace_url(trace_id) if trace_id else "",
@@ -276,11 +279,17 @@ def flow(trace: Trace) -> list[dict[str, str]]:
         return steps
     steps += [leg("bm25", "words", "→"), leg("knn", "meaning", "+")]
     fused, scored = trace.ranking("fused"), trace.ranking("reranked")
+    last = "reranked"
     if fused is not None:
         steps.append({"join": "→", "before": "fused", "number": f"{len(fused):,}", "after": ""})
+    for stage in BEFORE:
+        if (ranking := trace.ranking(stage)) is not None:
+            asked = f"of {trace.asked.get(stage, len(ranking)):,}"
+            steps.append({"join": "→", "before": last, "number": f"{len(ranking):,}", "after": asked})
+            last = "then"
     if scored is not None:
         asked = f"of {trace.rerank.asked:,}"
-        steps.append({"join": "→", "before": "reranked", "number": f"{len(scored):,}", "after": asked})
+        steps.append({"join": "→", "before": last, "number": f"{len(scored):,}", "after": asked})
     elif trace.rerank.status == "fallback":
         steps.append({"join": "→", "before": "", "number": "", "after": "not reranked"})
     if trace.context:

@@ -28,6 +28,8 @@ from search_app.pages.rank_scale import (
 )
 from search_app.pages.words import path_of, shorten
 
+DENSE = 8
+"""Columns of a narrow chart beyond which their names stand in two rows."""
 TICKS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 20, 50, 100, 200, 500, 1000, 2000)
 
 
@@ -113,12 +115,14 @@ def _grid(
         y = y_of(LINEAR_TO) + 17
         yield f'<text class="scale" x="{left - 8:.0f}" y="{y:.1f}" text-anchor="end">log ↓</text>'
     yield f'<text class="scale" x="{left - 8:.0f}" y="{TOP - 18:.0f}" text-anchor="end">rank</text>'
-    for column, x in zip(stages, xs, strict=True):
+    dense = narrow and len(stages) > DENSE
+    for place, (column, x) in enumerate(zip(stages, xs, strict=True)):
         ran = "" if column.ran else " missing"
         yield f'<line class="stage{ran}" x1="{x:.0f}" x2="{x:.0f}" y1="{TOP - 14:.0f}" y2="{bottom:.0f}"/>'
         if narrow:
             name, number = escape(column.name), f"{len(column.ranks):,}" if column.ran else "–"
-            yield f'<text class="head" x="{x:.0f}" y="35" text-anchor="middle">{name}</text>'
+            y = 22 if dense and place % 2 else 35
+            yield f'<text class="head" x="{x:.0f}" y="{y}" text-anchor="middle">{name}</text>'
             yield f'<text class="note" x="{x:.0f}" y="{bottom + 22:.0f}" text-anchor="middle">{number}</text>'
             continue
         yield f'<text class="head" x="{x:.0f}" y="18" text-anchor="middle">{escape(column.name)}</text>'

@@ -6,6 +6,7 @@ from typing import Literal
 
 from rag.trace import Trace
 from rag.types import STAGES, Passage
+from search_app.pages.spent import BEFORE, voice
 from search_app.pages.words import SCALE_NAMES, STAGE_MEANINGS, STAGE_NAMES
 
 Fate = Literal["rose", "stayed", "pushed", "rest"]
@@ -62,17 +63,25 @@ def columns(trace: Trace) -> list[Column]:
     for stage in STAGES:
         ranking = trace.ranking(stage)
         if ranking is not None:
-            note = SCALE_NAMES.get(ranking.kind, ranking.kind) if stage == "fused" else STAGE_MEANINGS[stage]
             foot = _foot(stage, len(ranking), trace.asked.get(stage, len(ranking)))
+            note = _note(trace, stage)
             result.append(Column(stage, STAGE_NAMES[stage], note, ranking.ranks(), foot))
         elif stage in failed:
-            result.append(Column(stage, STAGE_NAMES[stage], STAGE_MEANINGS[stage], {}, "left out", ran=False))
+            result.append(Column(stage, STAGE_NAMES[stage], _note(trace, stage), {}, "left out", ran=False))
     if trace.context:
         cited = {c.passage_id for c in trace.answer.citations} if trace.answer else set()
         markers = {c.passage_id: c.marker for c in trace.context}
         foot = f"{len(markers)} used, {len(cited & markers.keys())} cited"
         result.append(Column("answer", STAGE_NAMES["answer"], "passage number", markers, foot))
     return result
+
+
+def _note(trace: Trace, stage: str) -> str:
+    """What a stage goes by, in a word."""
+    ranking = trace.ranking(stage)
+    if stage == "fused" and ranking is not None:
+        return SCALE_NAMES.get(ranking.kind, ranking.kind)
+    return voice(trace, stage) if stage in (*BEFORE, "reranked") else STAGE_MEANINGS[stage]
 
 
 def _foot(stage: str, number: int, asked: int) -> str:
@@ -83,6 +92,8 @@ def _foot(stage: str, number: int, asked: int) -> str:
             return f"{number:,} different"
         case "late" | "reranked":
             return f"{number:,} of {asked:,} scored"
+        case "coarse" | "middle":
+            return f"{number:,} of {asked:,}"
         case _:
             return f"{number:,} in order"
 

@@ -6,11 +6,12 @@ from datetime import datetime
 from typing import Any
 
 from rag.trace import Trace
-from search_app.pages import rank_chart, rank_lines, trace_table, waterfall
+from rag.types import NOTHING_SPENT
+from search_app.pages import rank_chart, rank_lines, spent, trace_table, waterfall
 from search_app.pages.handed import handed_over
 from search_app.pages.links import answer_url
 from search_app.pages.trace_words import answer_said, rerank_said, searched_said
-from search_app.pages.words import STAGE_NAMES, count, milliseconds
+from search_app.pages.words import STAGE_NAMES, count, dollars, milliseconds
 
 ROWS_FIRST = 20
 """Rows shown before the reader asks for all."""
@@ -63,6 +64,7 @@ def trace_context(
         "times": _times(trace),
         "between": milliseconds(waterfall.between(trace)),
         "total": milliseconds(trace.total_ms),
+        "cost": spent.table(trace),
         "budget": limit and {"allowed": milliseconds(limit.allowed), "ends": milliseconds(limit.ends)},
         "budget_unused": bool(limit and limit.ends > 1.5 * max(trace.total_ms, 1.0)),
         "rank_chart": rank_chart.draw(trace, texts_visible=texts_visible),
@@ -86,7 +88,7 @@ def trace_context(
 def tiles(trace: Trace) -> list[tuple[str, str]]:
     """The headline numbers: what it is and, in a few words, what was counted."""
     result = [(milliseconds(trace.total_ms), _first(trace))]
-    fate, top = dict(rank_lines.legend(trace)), rank_lines.cutoff(trace)
+    fate, top, voice = dict(rank_lines.legend(trace)), rank_lines.cutoff(trace), spent.voice(trace)
     if trace.ranking("fused") and len(trace.rankings) > 1:
         said = f"{'passage' if fate['rose'] == 1 else 'passages'} brought into the top {top} after fusion"
         result.append((f"+{fate['rose']}", said))
@@ -97,12 +99,16 @@ def tiles(trace: Trace) -> list[tuple[str, str]]:
             if scored.waited >= waterfall.WORTH_SAYING
             else ""
         )
-        result.append((milliseconds(scored.elapsed), f"in the cross-encoder{waited}"))
+        result.append((milliseconds(scored.elapsed), f"in the {voice}{waited}"))
     status = trace.rerank
     if status.status in ("applied", "partial"):
-        result.append((f"{status.scored:,} / {status.asked:,}", "candidates scored by the cross-encoder"))
+        kept = trace.spent.get("reranked", NOTHING_SPENT).cached
+        said = f"candidates scored by the {voice}{f', {kept:,} from the cache' if kept else ''}"
+        result.append((f"{status.scored:,} / {status.asked:,}", said))
     elif status.status == "fallback":
-        result.append(("0", "candidates scored: the cross-encoder was left out"))
+        result.append(("0", f"candidates scored: the {voice} was left out"))
+    if usd := sum(cost.usd for cost in trace.spent.values()):
+        result.append((dollars(usd), "paid for reranking"))
     if trace.usage and trace.usage.completion_tokens:
         used = f"{trace.usage.prompt_tokens:,} / {trace.usage.completion_tokens:,}"
         result.append((used, "prompt and answer tokens"))

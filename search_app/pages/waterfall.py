@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from rag.trace import Trace
 from rag.types import Timing
+from search_app.pages.spent import RERANK, voice
 from search_app.pages.words import STEP_NAMES, milliseconds
 
 WORTH_SAYING = 1.0
@@ -55,7 +56,7 @@ def bars(trace: Trace) -> list[Bar]:
         first = trace.first_ms if timing.step == "generate" else None
         return Bar(
             timing.step,
-            STEP_NAMES.get(timing.step, timing.step),
+            voice(trace) if timing.step == "reranked" else STEP_NAMES.get(timing.step, timing.step),
             timing.started_ms,
             waited,
             timing.elapsed_ms - waited,
@@ -69,7 +70,7 @@ def budget(trace: Trace) -> Budget | None:
     """What the spec allows the rerank stages, from the moment the first of them began."""
     rerank = trace.spec.get("rerank")
     allowed = rerank.get("budget_ms") if isinstance(rerank, Mapping) else None
-    begins = [t.started_ms for t in trace.timings if t.step in ("late", "reranked")]
+    begins = [t.started_ms for t in trace.timings if t.step in RERANK]
     if not isinstance(allowed, int | float) or not begins:
         return None
     return Budget(float(allowed), min(begins))
@@ -133,7 +134,7 @@ class _Frame:
         return self.left + ms / span * (self.width - self.left - self.right)
 
 
-WIDE = _Frame(width=1160.0, left=168.0, right=96.0, row=25.0, bar=3.0, ticks=8)
+WIDE = _Frame(width=1160.0, left=178.0, right=96.0, row=25.0, bar=3.0, ticks=8)
 NARROW = _Frame(width=360.0, left=2.0, right=14.0, row=36.0, bar=17.0, ticks=4)
 TOP = 24.0
 

@@ -19,9 +19,6 @@ STAGE_MEANINGS = {
     "knn": "by meaning",
     "fused": "both legs",
     "late": "MaxSim",
-    "coarse": "first of the cascade",
-    "middle": "second of the cascade",
-    "reranked": "cross-encoder",
     "final": "blend",
     "answer": "passage number",
 }
@@ -33,9 +30,9 @@ STEP_NAMES = {
     "permit": "check access",
     "fused": "fuse",
     "late": "late interaction",
-    "coarse": "coarse reranking",
-    "middle": "middle reranking",
-    "reranked": "cross-encoder",
+    "coarse": "coarse stage",
+    "middle": "middle stage",
+    "reranked": "reranking",
     "final": "blend",
     "pack": "pack context",
     "generate": "answer",
@@ -84,6 +81,11 @@ def milliseconds(value: float) -> str:
     if value < 999.5:
         return f"{value:.0f} ms"
     return f"{value / 1000:.2f} s"
+
+
+def dollars(value: float) -> str:
+    """`$1.25`, `$0.0020`, `$0.000040`: what a question costs is a part of a cent."""
+    return f"${value:,.2f}" if value >= 0.995 else f"${value:.4f}" if value >= 0.001 else f"${value:.6f}"
 
 
 def duration(seconds: float) -> str:

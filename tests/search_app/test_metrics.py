@@ -12,8 +12,9 @@ from django.db import OperationalError
 from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
 
-from rag.types import Timing
+from rag.types import Spent, Timing
 from search_app import asking, health, keys, metrics
+from tests.rag.build import ranking
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 Sample = dict[tuple[str, tuple[tuple[str, str], ...]], float]
@@ -65,6 +66,24 @@ def test_waiting_is_told_apart_from_computing(asked: Callable) -> None:
     metrics.count_question(replace(trace, timings=(Timing("reranked", 0.0, 300.0, 200.0),)))
     found = grown(before, scrape())
     assert found["sieve_stage_wait_seconds_sum", (("stage", "reranked"),)] == pytest.approx(0.1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_reranking_cost_is_counted_by_stage(asked: Callable) -> None:
+    trace, before = asked("ferry"), scrape()
+    scored = ranking("reranked", "logit", a=2.0, b=1.0, c=0.5)
+    cost = Spent(tokens=90, cached=2, requests=1, queue_ms=30.0, usd=0.002, repaired=1, stopped="gap")
+    metrics.count_question(replace(trace, rankings=(scored,), spent={"reranked": cost}))
+    found = grown(before, scrape())
+    stage = ("stage", "reranked")
+    assert found["sieve_rerank_scores_total", (("source", "cache"), stage)] == 2
+    assert found["sieve_rerank_scores_total", (("source", "model"), stage)] == 1
+    assert found["sieve_rerank_tokens_total", (stage,)] == 90
+    assert found["sieve_rerank_requests_total", (stage,)] == 1
+    assert found["sieve_rerank_usd_total", (stage,)] == pytest.approx(0.002)
+    assert found["sieve_rerank_repaired_total", (stage,)] == 1
+    assert found["sieve_rerank_stopped_total", (("reason", "gap"), stage)] == 1
+    assert found["sieve_rerank_queue_seconds_sum", (stage,)] == pytest.approx(0.03)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -8,6 +8,7 @@ from search_app.access import OPERATOR
 from search_app.asking import ask
 from search_app.management.base import CommandParser, SieveCommand
 from search_app.models import TraceRecord
+from search_app.pages import spent
 
 
 class Command(SieveCommand):
@@ -56,7 +57,8 @@ def told(trace: Trace) -> list[str]:
     lines += [
         "",
         f"{trace.readable} passages may be read; {', '.join(ranked)}; {len(trace.context)} used. "
-        f"Rerank {trace.rerank.status}. {trace.total_ms:.0f} ms.",
+        f"Rerank {trace.rerank.status}{f': {cost}' if (cost := spent.said(trace)) else ''}. "
+        f"{trace.total_ms:.0f} ms.",
     ]
     lines += [f"! {printable(sentence)}" for sentence in trace.degraded]
     return lines

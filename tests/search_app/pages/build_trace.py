@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 
 from rag.trace import Skipped, Trace
 from rag.types import (
@@ -12,6 +13,7 @@ from rag.types import (
     Passage,
     Query,
     Ranking,
+    Spent,
     Stage,
     Timing,
     Usage,
@@ -187,4 +189,52 @@ def build(
             Timing("generate", 527.3, 214.0),
         ),
         first_ms=171.0 if answer else None,
+    )
+
+
+CASCADE: dict[str, object] = {
+    "backend": "pointwise",
+    "model": "house/small-chat",
+    "depth": 20,
+    "budget_ms": 2000,
+    "before": [
+        {"backend": "onnx", "model": "ms-marco-TinyBERT-L-2-v2", "depth": 120, "keep": 60, "budget_ms": 300},
+        {"backend": "http", "model": "cohere/rerank-v3.5", "depth": 60, "keep": 20, "budget_ms": 900},
+    ],
+    "window_tokens": 400,
+    "window_overlap": 100,
+}
+
+
+def build_cascade() -> Trace:
+    """The same question reranked in three stages, with everything that scores can have cost."""
+    trace = build(scored=18, asked=20)
+    before = trace.ranking("late").passages  # type: ignore[union-attr]
+    rankings = [r for r in trace.rankings if r.stage not in ("reranked", "final")]
+    rankings += [
+        ranking("coarse", "logit", before[:120], 6.2, -9.8),
+        ranking("middle", "relevance", before[:60:2] + before[1:60:2], 0.981, 0.004),
+        replace(trace.ranking("reranked"), kind="rating"),  # type: ignore[type-var]
+        trace.rankings[-1],
+    ]
+    timings = [t for t in trace.timings if t.started_ms < 39.0]
+    timings += [
+        Timing("coarse", 39.0, 131.0, 119.0),
+        Timing("middle", 170.5, 402.0, 402.0),
+        Timing("reranked", 573.0, 1390.0, 1390.0),
+        Timing("final", 1963.5, 1.4),
+        Timing("pack", 1965.0, 0.3),
+        Timing("generate", 1965.4, 214.0),
+    ]
+    return replace(
+        trace,
+        spec={**SPEC, "rerank": CASCADE},
+        rankings=tuple(rankings),
+        asked={**trace.asked, "coarse": 120, "middle": 60, "reranked": 20},
+        timings=tuple(timings),
+        spent={
+            "coarse": Spent(texts=96, tokens=14_208, cached=24, queue_ms=11.2, precision="int8"),
+            "middle": Spent(texts=71, windows=19, tokens=9_310, requests=1, usd=0.002),
+            "reranked": Spent(texts=18, tokens=5_120, requests=18, repaired=2, stopped="time"),
+        },
     )
