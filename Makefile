@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
-.PHONY: help setup setup-dev setup-torch setup-openvino setup-integrations run test test-slow test-browser test-postgres lint format check bench evaluate golden lock clean opensearch opensearch-stop test-opensearch test-torch test-integrations compose-env compose-test
+.PHONY: help setup setup-dev setup-torch setup-openvino setup-integrations run test test-slow test-browser test-postgres lint format check bench evaluate golden lock clean opensearch opensearch-stop test-opensearch vllm vllm-stop test-vllm test-torch test-integrations compose-env compose-test
 
 PY := .venv/bin/python
 SETUP := sh scripts/python.sh scripts/setup.py
@@ -49,6 +49,15 @@ opensearch-stop: ## End what make opensearch started
 
 test-opensearch: setup-dev ## Run the tests that need OpenSearch, slow ones too, on what make opensearch started
 	@$(PY) -m pytest -m opensearch $(ARGS) || [ $$? -eq 5 ]
+
+vllm: setup ## Start a real vLLM on the CPU, in an environment of its own: ARGS="chat rerank", ARGS=all
+	@sh scripts/python.sh -m scripts.vllm start $(ARGS)
+
+vllm-stop: ## End what make vllm started
+	@sh scripts/python.sh -m scripts.vllm stop $(ARGS)
+
+test-vllm: setup-dev ## Run the tests that need vLLM, on what make vllm started
+	@$(PY) -m pytest -m vllm $(ARGS) || [ $$? -eq 5 ]
 
 test-torch: setup-torch ## Run the tests that need torch: small models of each architecture, and the torch copy
 	@$(PY) manage.py models torch-copy >/dev/null

@@ -26,6 +26,7 @@ for name in [name for name in os.environ if name.startswith("SIEVE_OPENSEARCH")]
         del os.environ[name]
 django.setup()  # before any test module is read: rows can be imported only then
 
+from tests import vllm  # noqa: E402
 from tests.opensearch import (  # noqa: E402
     cluster,
     opensearch,
@@ -55,6 +56,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason="no models here: manage.py models pull"))
         if item.get_closest_marker("torch") and find_spec("torch") is None:
             item.add_marker(pytest.mark.skip(reason="no torch here: make setup-torch"))
+        if (served := item.get_closest_marker("vllm")) and (reason := vllm.why_not(str(served.args[0]))):
+            item.add_marker(pytest.mark.skip(reason=reason))
         if item.get_closest_marker("browser") and CHROMIUM is None:
             item.add_marker(pytest.mark.skip(reason="no Chromium here: install the package chromium"))
 

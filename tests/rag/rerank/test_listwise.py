@@ -54,7 +54,7 @@ def shuffled(number: int) -> list[str]:
 
 
 def by_windows(values: list[int], window: int, step: int) -> tuple[list[int], int]:
-    """The values as the published algorithm leaves them, its last window a whole one; and how many it took."""
+    """The values as the published algorithm leaves them, the last window a whole one; how many it took."""
     values, asked = list(values), 0
     end = len(values)
     while True:
