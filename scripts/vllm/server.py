@@ -15,7 +15,7 @@ from pathlib import Path
 from scripts.opensearch.trouble import Trouble
 from scripts.vllm.models import Served
 
-READY_S = 600.0
+READY_S = 900.0
 END_S = 60.0
 CACHE_GB = "1"
 """Memory for keys and values of one server: some 40,000 tokens of the small model."""
