@@ -1,10 +1,11 @@
 """Late interaction over token codes that were stored when the passages were encoded."""
 
+import os
 import time
 from collections.abc import Callable, Sequence
 
 from rag.codes import TokenCodes, maxsim
-from rag.encode.base import Encoder
+from rag.encode.base import Encoder, Floats
 from rag.errors import EncoderUnavailable, RerankUnavailable
 from rag.parallel import cores
 from rag.types import Passage, Scores
@@ -23,6 +24,8 @@ class LateInteraction:
 
     def __init__(self, encoder: Encoder, token_codes: TokenCodesOf) -> None:
         self._encoder = encoder
+        device = os.environ.get("SIEVE_TORCH_DEVICE", "")
+        self._device = device if device.startswith("cuda") else ""
         self._token_codes = token_codes
         self.fingerprint = f"maxsim:{encoder.fingerprint}"
 
@@ -41,6 +44,13 @@ class LateInteraction:
             raise RerankUnavailable("The index holds no token codes of these passages.")
         if not len(states):
             raise RerankUnavailable("The question has no words to compare.")
-        found = iter(maxsim(states, here, cores()).tolist())
+        found = iter(self._maxsim(states, here).tolist())
         values = tuple(None if code is None else next(found) for code in codes)
         return Scores("maxsim", values, (time.monotonic() - began) * 1000)
+
+    def _maxsim(self, states: Floats, codes: Sequence[TokenCodes]) -> Floats:
+        if not self._device:
+            return maxsim(states, codes, cores())
+        from rag import codes_torch  # torch is not what a first-time user has
+
+        return codes_torch.maxsim(states, codes, self._device)
