@@ -18,11 +18,10 @@ from django.core.validators import validate_slug
 from django.db import IntegrityError, transaction
 from django.db.models import Count, Max
 
-from rag import backends
 from rag import spec as specs
-from rag.errors import IndexUnavailable, ModelError, SpecError
+from rag.errors import IndexUnavailable, SpecError
 from rag.spec import EncoderSpec, PipelineSpec
-from search_app import indexes, pipelines
+from search_app import indexes, part_checks, pipelines
 from search_app.models import Document, PipelineVersion, TraceRecord
 
 PARTS = ("encoder", "split", "fuse", "late", "rerank", "blend", "context", "generate")
@@ -134,9 +133,9 @@ def check(name: str, spec: PipelineSpec) -> list[str]:
     followed = []
     for part, kind, needs in STAGES_WITH_BACKEND:
         if chosen := getattr(spec, part):
-            followed += _check_backend(part, kind, needs, chosen)
+            followed += part_checks.check(part, kind, needs, chosen)
             for stage in getattr(chosen, "before", ()):
-                followed += _check_backend(f"a stage before {part}", kind, needs, stage)
+                followed += part_checks.check(f"a stage before {part}", kind, needs, stage)
     if unable := _unable_to_fuse(spec):
         followed.append(f"{unable} Sieve fuses instead, and each answer says so.")
     if name == settings.DEFAULT_PIPELINE:
@@ -168,30 +167,6 @@ def _how_to_change() -> str:
     if indexes.cluster():
         return "manage.py reindex --encoder MODEL builds an index for another one."
     return "The encoder is changed in the file of the default pipeline, followed by manage.py reindex."
-
-
-def _check_backend(part: str, kind: str, needs: str, chosen: Any) -> list[str]:
-    """`chosen` names a backend, and a model where its kind has one."""
-    of = backends.module(kind, chosen.backend)
-    model: str = getattr(chosen, "model", "")
-    if kind == "rerank" and getattr(of, "NEEDS_SERVICE", False):
-        try:
-            pipelines.backends().cross_encoder(chosen)
-        except ModelError as error:
-            return [f"{error} Until then {part} is left out, and each answer says so."]
-        return []
-    if not hasattr(of, needs):
-        raise SpecError(f"The backend {chosen.backend} of rag/{kind} cannot be used for {part}.")
-    if not model or not getattr(of, "NEEDS_MODEL", True):
-        return []
-    known = [known.name for known in pipelines.catalogue()]
-    if model not in known:
-        raise SpecError(f"{part}: there is no model {model!r}. There are: {', '.join(known)}.")
-    try:
-        pipelines.store().path(model)
-    except ModelError as error:
-        return [f"{error} Until then {part} is left out, and each answer says so."]
-    return []
 
 
 # --- Rows ------------------------------------------------------------------------------------------------

@@ -47,13 +47,14 @@ def progress(
     return tqdm(items, total=total, unit=unit, desc=label, file=sys.stderr, disable=None, dynamic_ncols=True)
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Lines of aligned columns; the first is text, the others stand to the right."""
+def table(header: Sequence[str], rows: Sequence[Sequence[object]], *, words: bool = False) -> str:
+    """Lines of aligned columns; the first is text, the others stand to the right unless all are `words`."""
     cells = [list(header), *[[str(value) for value in row] for row in rows]]
     widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
     return "\n".join(
         "  ".join(
-            v.ljust(w) if i == 0 else v.rjust(w) for i, (v, w) in enumerate(zip(row, widths, strict=True))
-        )
+            v.ljust(w) if words or i == 0 else v.rjust(w)
+            for i, (v, w) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
         for row in cells
     )
