@@ -111,12 +111,13 @@ class Backends:
             before=tuple(_if_here(self.cross_encoder, stage) for stage in spec.rerank.before)
             if spec.rerank
             else (),
-            reranker=_if_here(lambda last: self._last(last, encoder), spec.rerank),
+            reranker=_if_here(lambda last: self.last(last, encoder), spec.rerank),
             generator=_if_here(self.generator, spec.generate),
             paces=self._paces,
         )
 
-    def _last(self, spec: RerankSpec, encoder: Encoder) -> Reranker:
+    def last(self, spec: RerankSpec, encoder: Encoder) -> Reranker:
+        """The reranker that has the last word, over windows counted by the encoder if the spec has some."""
         reranker = self.cross_encoder(spec)
         if not spec.window_tokens:
             return reranker

@@ -6,7 +6,7 @@ how many texts there were, and how long who sent them would wait, is no property
 
 import hashlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -25,8 +25,11 @@ DECIDES = ("backend", "model", "options", "window_tokens", "window_overlap")
 STAGE: Stage = "reranked"
 
 
-def passages(texts: Sequence[str]) -> tuple[Passage, ...]:
-    """The texts as passages, in the order given; equal scores stand in that order, by their ids."""
+def passages(texts: Sequence[str], length: Callable[[str], int] = lambda _: 0) -> tuple[Passage, ...]:
+    """The texts as passages, in the order given; equal scores stand in that order, by their ids.
+
+    `length` counts the tokens of a text, where somebody asks for them.
+    """
     return tuple(
         Passage(
             id=f"{GIVEN}:{place:06d}",
@@ -39,7 +42,7 @@ def passages(texts: Sequence[str]) -> tuple[Passage, ...]:
             text=text,
             span=(0, len(text)),
             page=None,
-            tokens=0,
+            tokens=length(text),
         )
         for place, text in enumerate(texts)
     )
@@ -52,9 +55,19 @@ def spec_of(spec: RerankSpec) -> dict[str, Any]:
 
 
 def rank(
-    query: Query, texts: Sequence[str], reranker: Reranker, spec: RerankSpec, *, name: str, budget_ms: float
+    query: Query,
+    texts: Sequence[str],
+    reranker: Reranker,
+    spec: RerankSpec,
+    *,
+    name: str,
+    budget_ms: float,
+    length: Callable[[str], int] = lambda _: 0,
 ) -> Iterator[Event]:
-    """Score all texts, as far as the budget reaches: its ranking, or the reason why there is none."""
+    """Score all texts, as far as the budget reaches: its ranking, or the reason why there is none.
+
+    A reranker over windows needs the `length` of a text in tokens.
+    """
     clock = Clock()
     deadline = clock.deadline(budget_ms)
     decided = spec_of(spec)
@@ -67,8 +80,8 @@ def rank(
         index_version="",
         readable=0,
     )
-    given = passages(texts)
     started = clock.now()
+    given = passages(texts, length)
     try:
         scores = reranker.score(query.text, given, deadline=deadline)
         if any(value is not None and not math.isfinite(value) for value in scores.values):

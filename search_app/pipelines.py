@@ -22,7 +22,8 @@ from rag.models import Model, ModelStore
 from rag.parse.sandbox import ParserPool
 from rag.pipeline import Pipeline
 from rag.rerank.base import Reranker
-from rag.spec import EncoderSpec, PipelineSpec, ScorerSpec
+from rag.services import Service
+from rag.spec import EncoderSpec, PipelineSpec, RerankSpec
 from search_app import dispatch, indexes, ingest_stages, score_cache, selectors
 from search_app.ingesting import Ingest
 from search_app.models import PipelineVersion
@@ -85,8 +86,12 @@ def catalogue() -> tuple[Model, ...]:
 def backends() -> Backends:
     elsewhere = _queued if _score_by_queue else None
     cached = (lambda reranker: reranker) if _score_anew else score_cache.cached()
-    named = services.read(settings.SERVICES_FILE)
-    return Backends(store().path, elsewhere=elsewhere, services=named, cached=cached)
+    return Backends(store().path, elsewhere=elsewhere, services=named_services(), cached=cached)
+
+
+def named_services() -> dict[str, Service]:
+    """The services that pipelines may name. Raises `SpecError` where their file is wrong."""
+    return services.read(settings.SERVICES_FILE)
 
 
 _score_by_queue = False
@@ -167,10 +172,10 @@ def build(name: str, wanted: PipelineSpec) -> Pipeline:
         return backends().pipeline(name, wanted, indexes.reader(encoder(wanted)))
 
 
-def reranker(named: ScorerSpec) -> Reranker:
-    """A reranker alone. Raises `ModelError` saying how to get its model, `SpecError` for a wrong service."""
+def reranker(named: RerankSpec) -> Reranker:
+    """A reranker alone; windows are counted by the default encoder. Raises `ModelError`, `SpecError`."""
     with _loading:
-        return backends().cross_encoder(named)
+        return backends().last(named, encoder()) if named.window_tokens else backends().cross_encoder(named)
 
 
 def recipe() -> str:

@@ -5,7 +5,7 @@ behind it by which somebody could be allowed to read it, or by whose deletion it
 """
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from django.conf import settings
 
@@ -70,9 +70,18 @@ def rank(
     query = Query(id=str(trace_id), text=question, collections=())
     live = pipelines.reranker(spec)
     name = f"rerank:{spec.model}"[:100]
-    trace = fold(given.rank(query, texts, live, spec, name=name, budget_ms=budget_ms))
+    length = _length(spec)
+    trace = fold(given.rank(query, texts, live, spec, name=name, budget_ms=budget_ms, length=length))
     services.record_trace(trace, viewer, trace_id)
     metrics.count_texts(spec.model, trace.rerank.scored, len(texts))
     if trace.rerank.status == "fallback":
         raise RerankUnavailable(trace.rerank.reason)
     return trace_id, trace
+
+
+def _length(spec: RerankSpec) -> Callable[[str], int]:
+    """What counts the tokens of a text for a reranker over windows; no other one asks."""
+    if not spec.window_tokens:
+        return lambda _: 0
+    offsets = pipelines.encoder().offsets
+    return lambda text: len(offsets(text))

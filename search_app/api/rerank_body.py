@@ -1,4 +1,4 @@
-"""The body of a request to rank texts: the fields that Cohere, Jina and servers after their shape publish."""
+"""The body of a request to rank texts: the fields that Cohere and Jina publish."""
 
 from collections.abc import Mapping
 from typing import Any

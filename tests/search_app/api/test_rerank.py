@@ -123,6 +123,19 @@ def test_what_clients_send_and_is_not_followed_is_said(words: Words, reader: Api
     ]
 
 
+def test_long_texts_are_read_in_windows_where_the_pipeline_says_so(
+    words: Words, reader: ApiClient, settings: Any
+) -> None:
+    windows = "window_tokens = 16\nwindow_overlap = 4\n[[rerank.before]]"
+    (settings.SPEC_DIR / "windows.toml").write_text(LIGHT + SPEC.replace("[[rerank.before]]", windows))
+    long = "fish is sold at the market " * 10 + FERRY
+    found = reader.json("post", RERANK, ASKED | {"documents": [long, PIER], "model": "windows"}).json()
+    assert [(line["index"], line["score"]) for line in found["results"]] == [(0, 3.0), (1, 2.0)]
+    assert len(words.seen[0]) > 4 and words.seen[0][-1] == PIER
+    trace = TraceRecord.objects.get(pk=found["id"])
+    assert trace.body["spec"]["rerank"]["window_tokens"] == 16
+
+
 # --- Which reranker --------------------------------------------------------------------------------------
 
 
