@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from rag.services import Service, read
+from rag.services import Service
 from scripts.vllm.models import SERVED
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -38,8 +38,10 @@ def server(name: str) -> Running | None:
         opener.open(f"{told['url']}/health", timeout=30).close()
     except OSError:
         return None
-    known = read(folder / "services.toml")
-    services = {dialect: known[service] for service, dialect, _ in SERVED[name].services}
+    services = {
+        dialect: Service(dialect=dialect, url=told["url"] + path, timeout_ms=600_000)
+        for _, dialect, path in SERVED[name].services
+    }
     return Running(told["url"], told["model"], services)
 
 
