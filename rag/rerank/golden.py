@@ -1,8 +1,8 @@
 """Golden parity: fifty pairs whose scores are fixed, so that a reranker that computes otherwise is found out.
 
 `golden.json` holds the pairs (our own writing: short and long, nine languages, odd texts) and, for each
-model, its logits twice: as float arithmetic gives them, and as its int8 file does, which rounds activations
-to 8 bits too. A worker runs `check` before it takes traffic.
+model, its logits twice: as float arithmetic gives them, and as the backend `onnx` does with the int8 file,
+where activations are rounded to 8 bits too. A worker runs `check` before it takes traffic.
 """
 
 import json
@@ -17,9 +17,9 @@ from rag.errors import RerankUnavailable
 from rag.rerank.base import TextReranker
 from rag.types import ScoreKind
 
-TOLERANCE = {"float32": 0.02, "float16": 0.05, "bfloat16": 0.25, "int8": 0.35}
-"""How far a logit may be off, by what computes. Seen: float32 .001, float16 .008, bfloat16 .08; int8 moves
-across processors, because a last bit before the rounding to 8 bits decides it."""
+TOLERANCE = {"float32": 0.02, "float16": 0.05, "bfloat16": 0.25, "int8": 0.5}
+"""How far a logit may be off, by what computes. Seen: float32 .001, float16 .008, bfloat16 .08; int8 .3
+where operations stood in another order, because a last bit before the rounding to 8 bits decides it."""
 UNKNOWN = "bfloat16"
 """What a service that does not say how it computes is taken for."""
 

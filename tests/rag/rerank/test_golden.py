@@ -25,7 +25,7 @@ def test_there_are_fifty_pairs_and_as_many_scores() -> None:
 def test_int8_ranks_the_pairs_as_floats_do() -> None:
     places = [np.argsort(np.argsort(scores)) for scores in (FLOATS, INT8)]
     assert np.corrcoef(*places)[0, 1] > 0.99
-    assert max(abs(a - b) for a, b in zip(FLOATS, INT8, strict=True)) < 1.2
+    assert max(abs(a - b) for a, b in zip(FLOATS, INT8, strict=True)) < 1.3
     assert golden.compare(INT8, model=MODEL, kind="relevance", precision="float32") != ""
 
 

@@ -31,7 +31,7 @@ class TestOnnx(RerankerContract):
 def test_known_pairs_have_their_logits(reranker: PairReranker) -> None:
     scores = reranker.score_texts(BERLIN, ABOUT_BERLIN, deadline=far())
     assert scores.kind == "logit"
-    assert scores.values == pytest.approx([8.67, 2.23, -11.27], abs=0.02)
+    assert scores.values == pytest.approx([8.61, 2.41, -11.28], abs=0.05)
 
 
 def test_the_title_and_the_headings_are_read_with_the_text(reranker: PairReranker) -> None:
@@ -77,7 +77,7 @@ def test_one_slow_hour_does_not_end_reranking_for_good() -> None:
     for _ in range(200):
         reranker._learn(tokens=100, seconds=60.0)
     values = reranker.score_texts(BERLIN, ABOUT_BERLIN, deadline=time.monotonic() + 5).values
-    assert values[0] == pytest.approx(8.67, abs=0.02)
+    assert values[0] == pytest.approx(8.61, abs=0.05)
     for _ in range(20):
         reranker.score_texts(BERLIN, ABOUT_BERLIN, deadline=time.monotonic() + 5)
     assert None not in reranker.score_texts(BERLIN, ABOUT_BERLIN, deadline=time.monotonic() + 5).values
