@@ -26,6 +26,10 @@ from search_app.models import Document, PipelineVersion, TraceRecord
 
 PARTS = ("encoder", "split", "fuse", "late", "rerank", "blend", "context", "generate")
 """The tables of a spec in the order of a question's path."""
+BEFORE = ("coarse", "middle")
+"""What pages call the stages that stand in a spec as `rerank.before`."""
+STAGED = tuple(part for name in PARTS for part in ((*BEFORE, name) if name == "rerank" else (name,)))
+"""The tables with these stages as tables of their own."""
 OPTIONAL = ("late", "rerank", "generate")
 """Parts that a spec may leave out."""
 STAGES_WITH_BACKEND = (
@@ -103,8 +107,8 @@ def difference(old: PipelineSpec, new: PipelineSpec) -> list[tuple[str, str]]:
 def changes(old: PipelineSpec, new: PipelineSpec) -> list[str]:
     """What differs in words, one sentence a key: `rerank.depth is 32, was 16`."""
     said = []
-    before, after = old.whole(), new.whole()
-    for part in PARTS:
+    before, after = by_part(old), by_part(new)
+    for part in STAGED:
         was, now = before[part], after[part]
         if was is None and now is not None:
             said.append(f"{part} is new")
@@ -113,6 +117,15 @@ def changes(old: PipelineSpec, new: PipelineSpec) -> list[str]:
         elif was != now:
             said += [f"{part}.{key} is {now[key]}, was {was[key]}" for key in now if now[key] != was[key]]
     return said
+
+
+def by_part(spec: PipelineSpec) -> dict[str, dict[str, Any] | None]:
+    """Table → its values, with stages as tables of their own; None where the spec leaves it out."""
+    parts: dict[str, dict[str, Any] | None] = dict(spec.whole())
+    stages = [msgspec.structs.asdict(stage) for stage in spec.rerank.before] if spec.rerank else []
+    if last := parts["rerank"]:
+        parts["rerank"] = {key: value for key, value in last.items() if key != "before"}
+    return parts | {name: stages[at] if at < len(stages) else None for at, name in enumerate(BEFORE)}
 
 
 # --- Checks ----------------------------------------------------------------------------------------------

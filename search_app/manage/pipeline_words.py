@@ -10,6 +10,7 @@ from rag.errors import SpecError
 from rag.spec import PipelineSpec
 from search_app import pipeline_versions, pipelines
 from search_app.models import PipelineVersion
+from search_app.pages.spent import VOICES
 from search_app.pipeline_versions import Used
 
 
@@ -58,7 +59,11 @@ def path_of(spec: PipelineSpec) -> tuple[str, ...]:
     if spec.late:
         steps.append(f"late interaction on {spec.late.depth}")
     if spec.rerank:
-        steps.append(f"cross-encoder on {spec.rerank.depth} within {spec.rerank.budget_ms:,} ms")
+        for stage in spec.rerank.before:
+            voice = VOICES.get(stage.backend, "reranker")
+            steps.append(f"{voice} on {stage.depth}, the best {stage.keep} of them")
+        voice = VOICES.get(spec.rerank.backend, "reranker")
+        steps.append(f"{voice} on {spec.rerank.depth} within {spec.rerank.budget_ms:,} ms")
     steps.append(f"{spec.context.top} passages")
     steps.append(f"{spec.generate.backend} answer" if spec.generate else "no answer, search only")
     return tuple(steps)

@@ -1,5 +1,11 @@
-"""A pipeline spec as the fields of a form, made from the structs in `rag/spec.py`, and back."""
+"""A pipeline spec as the fields of a form, made from the structs in `rag/spec.py`, and back.
 
+The stages that a reranker may have before the last one are parts of the form, `coarse` and `middle`.
+"""
+
+import dataclasses
+import json
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,20 +16,29 @@ from msgspec import inspect
 
 from rag import backends
 from rag.errors import SpecError
-from rag.models.catalogue import CATALOGUE
-from rag.spec import PipelineSpec, from_mapping
+from rag.spec import PipelineSpec, StageSpec, from_mapping
+from search_app import pipeline_versions, pipelines
 from search_app.manage.spec_words import HELP, TITLES
-from search_app.pipeline_versions import OPTIONAL, PARTS
+from search_app.pipeline_versions import BEFORE, STAGED, by_part
 
+OPTIONAL = (*BEFORE, *pipeline_versions.OPTIONAL)
 FIXED = ("encoder",)
 """Parts that the index was built with."""
-ONLY_TOML = ("options", "before")
-"""Keys that no field shows: a form keeps what stands in them."""
+RERANKERS = (*BEFORE, "rerank")
+NEW: dict[str, dict[str, Any]] = {
+    "coarse": {"backend": "onnx", "model": "", "depth": 100, "budget_ms": 300, "options": {}, "keep": 50},
+    "middle": {"backend": "onnx", "model": "", "depth": 50, "budget_ms": 300, "options": {}, "keep": 20},
+}
+"""What stands ready in a part that no spec has a value for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One key of a spec. `kind` is whole, number, text, flag or choice; without a limit it is None."""
+    """One key of a spec. Without a limit it is None.
+
+    `kind` is whole, number, text, flag or choice; suggested, a text for which there are `choices`; or
+    options, lines of TOML.
+    """
 
     key: str
     """`part.key`: its name in the form, too."""
@@ -73,10 +88,12 @@ def fields() -> dict[str, tuple[Field, ...]]:
     """Part to its fields, as the structs declare them."""
     info = inspect.type_info(PipelineSpec)
     assert isinstance(info, inspect.StructType)
-    return {
-        part.name: tuple(_field(part.name, f) for f in _struct(part.type).fields if f.name not in ONLY_TOML)
-        for part in info.fields
-    }
+    structs = {part.name: _struct(part.type) for part in info.fields}
+    stage = inspect.type_info(StageSpec)
+    assert isinstance(stage, inspect.StructType)
+    structs |= dict.fromkeys(BEFORE, stage)
+    made = {part: [_field(part, f) for f in structs[part].fields if f.name != "before"] for part in STAGED}
+    return {part: tuple(sorted(few, key=lambda field: field.kind == "options")) for part, few in made.items()}
 
 
 def _struct(kind: inspect.Type) -> inspect.StructType:
@@ -100,8 +117,9 @@ def _field(part: str, field: inspect.Field) -> Field:
         case _ if field.name == "backend":
             return Field(key, "choice", choices=_backends(part))
         case _ if field.name == "model":
-            uses = ("cross-encoder", "language model") if part == "generate" else ("cross-encoder",)
-            return Field(key, "choice", choices=tuple(m.name for m in CATALOGUE if m.use.startswith(uses)))
+            return Field(key, "suggested" if part in RERANKERS else "choice")
+        case _ if field.name == "options":
+            return Field(key, "options")
     return Field(key, "text")
 
 
@@ -109,21 +127,21 @@ def _backends(part: str) -> tuple[str, ...]:
     names = set(backends.names({"encoder": "encode", "generate": "generate"}.get(part, "rerank")))
     if part == "late":
         names &= {"late_interaction"}
-    elif part == "rerank":
+    elif part in RERANKERS:
         names -= {"late_interaction"}
     return tuple(sorted(names))
 
 
 def of_spec(spec: PipelineSpec, defaults: PipelineSpec) -> list[Part]:
     """The form that shows this spec; a part that it leaves out stands ready with the values of `defaults`."""
-    own, other = spec.whole(), defaults.whole()
+    own, other = by_part(spec), by_part(defaults)
     texts = {
         field.key: _text(values[field.key.partition(".")[2]])
-        for name in PARTS
-        if (values := own[name] or other[name] or {})
+        for name in STAGED
+        if (values := own[name] or other[name] or NEW.get(name))
         for field in fields()[name]
     }
-    return _parts(texts, {name for name in PARTS if own[name] is not None})
+    return _parts(texts, {name for name in STAGED if own[name] is not None})
 
 
 def of_post(post: Mapping[str, str], base: PipelineSpec) -> tuple[PipelineSpec | None, list[Part], list[str]]:
@@ -131,12 +149,12 @@ def of_post(post: Mapping[str, str], base: PipelineSpec) -> tuple[PipelineSpec |
 
     Fixed parts are those of `base`, whatever was sent.
     """
-    on = {name for name in PARTS if name not in OPTIONAL or f"{name}.on" in post}
-    kept = base.as_dict()
+    on = {name for name in STAGED if name not in OPTIONAL or f"{name}.on" in post}
+    kept = base.whole()
     texts: dict[str, str] = {}
     data: dict[str, Any] = {}
     errors: dict[str, str] = {}
-    for name in PARTS:
+    for name in STAGED:
         values: dict[str, Any] = {}
         for field in fields()[name]:
             key = field.key.partition(".")[2]
@@ -151,10 +169,15 @@ def of_post(post: Mapping[str, str], base: PipelineSpec) -> tuple[PipelineSpec |
                 if name in on:
                     errors[field.key] = str(error)
         if name in on:
-            data[name] = {key: value for key in ONLY_TOML if (value := (kept[name] or {}).get(key))} | values
+            data[name] = values
     if errors:
         return None, _parts(texts, on, errors), []
+    before = [data.pop(name) for name in BEFORE if name in data]
+    if before and "rerank" not in on:
+        return None, _parts(texts, on), ["Stages before the last one need it: switch reranking on, too."]
     try:
+        if before:
+            data["rerank"]["before"] = before
         return from_mapping(data), _parts(texts, on), []
     except SpecError as error:
         return None, _parts(texts, on), [str(error)]
@@ -180,18 +203,30 @@ def _parts(texts: Mapping[str, str], on: set[str], errors: Mapping[str, str] | N
                 for field in fields()[name]
             ),
         )
-        for name in PARTS
+        for name in STAGED
     ]
 
 
 def _with(field: Field, value: str) -> Field:
-    """A choice always has the value that stands in it."""
-    if field.kind != "choice" or not value or value in field.choices:
-        return field
-    return Field(field.key, field.kind, choices=(value, *field.choices))
+    """The field with the models there are now. A choice always has the value that stands in it."""
+    choices = _models(field) if field.key.endswith(".model") else field.choices
+    if field.kind == "choice" and value and value not in choices:
+        choices = (value, *choices)
+    return dataclasses.replace(field, choices=choices)
+
+
+def _models(field: Field) -> tuple[str, ...]:
+    """The models of the store that a part may name, and the services: `name/` waits for a model of it."""
+    if field.kind != "suggested":
+        uses = ("cross-encoder", "language model")
+        return tuple(model.name for model in pipelines.catalogue() if model.use.startswith(uses))
+    known = (model.name for model in pipelines.catalogue() if not model.use.startswith("bi-encoder"))
+    return (*known, *(f"{service}/" for service in pipelines.named_services()))
 
 
 def _text(value: object) -> str:
+    if isinstance(value, Mapping):
+        return "\n".join(f"{key} = {json.dumps(one)}" for key, one in value.items())
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
@@ -199,7 +234,9 @@ def _value(field: Field, text: str) -> object:
     """Raises `ValueError` with a sentence."""
     if field.kind == "flag":
         return text == "true"
-    if field.kind in ("choice", "text"):
+    if field.kind == "options":
+        return _options(text)
+    if field.kind in ("choice", "suggested", "text"):
         if not text:
             raise ValueError("Choose one.")
         return text
@@ -216,3 +253,15 @@ def _value(field: Field, text: str) -> object:
     if number != number or abs(number) == float("inf"):
         raise ValueError("Write a number.")
     return number
+
+
+def _options(text: str) -> dict[str, Any]:
+    """Raises `ValueError` with a sentence."""
+    try:
+        options = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError('Write a line for each, such as: style = "rating"') from error
+    for key, value in options.items():
+        if not isinstance(value, bool | int | float | str):
+            raise ValueError(f"{key} is no number, no text in quotes, and neither true nor false.")
+    return options

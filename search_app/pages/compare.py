@@ -9,6 +9,7 @@ from rag.types import STAGES, Passage
 from search_app.pages import waterfall
 from search_app.pages.compare_chart import draw
 from search_app.pages.links import answer_url, document_url, trace_url
+from search_app.pages.spent import BEFORE
 from search_app.pages.trace_words import answer_said, rerank_said, searched_said
 from search_app.pages.words import STAGE_NAMES, milliseconds, path_of, place_of
 from search_app.selectors import StoredTrace
@@ -120,7 +121,7 @@ def _list(names: tuple[str, ...]) -> str:
 def _spec_changes(old: Mapping[str, Any], new: Mapping[str, Any], above: str = "") -> list[str]:
     said: list[str] = []
     for name in dict.fromkeys([*old, *new]):
-        was, now = old.get(name), new.get(name)
+        was, now = _named(old.get(name)), _named(new.get(name))
         if was == now:
             continue
         if isinstance(was, Mapping) and isinstance(now, Mapping):
@@ -132,6 +133,12 @@ def _spec_changes(old: Mapping[str, Any], new: Mapping[str, Any], above: str = "
         else:
             said.append(f"{above}{name} is {now}, was {was}")
     return said
+
+
+def _named(value: Any) -> Any:
+    """The stages before the last one by their names; all else as it is."""
+    stages = isinstance(value, list | tuple) and all(isinstance(one, Mapping) for one in value)
+    return dict(zip(BEFORE, value, strict=False)) if stages else value
 
 
 def stages(old: Trace, new: Trace) -> list[StageRow]:

@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from rag import spec as specs
-from rag.spec import LateSpec, PipelineSpec
-from search_app import pipelines
+from rag.spec import LateSpec, PipelineSpec, RerankSpec, StageSpec
+from search_app import pipeline_versions, pipelines
 from search_app.manage import spec_form
 from search_app.manage.spec_words import HELP
 
@@ -33,8 +33,9 @@ def sent(spec: PipelineSpec, **changed: str) -> dict[str, str]:
 def test_every_key_of_a_spec_has_a_field_and_words(light: None) -> None:
     keys = {field.key for part in spec_form.fields().values() for field in part}
     whole = specs.load(SPECS / "default.toml").whole()
-    written = {f"{part}.{key}" for part, values in whole.items() for key in values}
-    assert keys == {key for key in written if key.partition(".")[2] not in spec_form.ONLY_TOML}
+    written = {f"{part}.{key}" for part, values in whole.items() for key in values} - {"rerank.before"}
+    stage = {f"{part}.{key}" for part in spec_form.BEFORE for key in StageSpec.__struct_fields__}
+    assert keys == written | stage
     assert all(field.help and field.label for part in spec_form.fields().values() for field in part)
     assert {key for key in HELP if "." in key} <= keys
 
@@ -95,3 +96,104 @@ def test_a_fixed_part_is_that_of_the_index_whatever_is_sent(light: None) -> None
     plain = pipelines.spec("light")
     spec, _, _ = spec_form.of_post(sent(plain, encoder__model="other"), plain)
     assert spec == plain
+
+
+def staged(plain: PipelineSpec) -> PipelineSpec:
+    """A spec with everything that a reranker may have."""
+    stages = (
+        StageSpec(backend="onnx", model="small", depth=200, budget_ms=150, keep=40),
+        StageSpec(
+            backend="http",
+            model="house/reranker",
+            depth=40,
+            budget_ms=300,
+            keep=9,
+            options={"top": 4, "b": True},
+        ),
+    )
+    last = RerankSpec(
+        backend="pointwise",
+        model="house/chat",
+        depth=9,
+        budget_ms=2000,
+        required=False,
+        before=stages,
+        window_tokens=400,
+        window_overlap=100,
+        stop_gap=1.5,
+        options={"style": 'say "yes" or no\n', "temperature": 0.5},
+    )
+    return msgspec.structs.replace(plain, rerank=last)
+
+
+def test_stages_and_options_go_through_the_form_unchanged(light: None) -> None:
+    plain = pipelines.spec("light")
+    spec = staged(plain)
+    again, parts, errors = spec_form.of_post(sent(spec), plain)
+    assert (again, errors) == (spec, [])
+    assert [part.name for part in parts if part.on][3:6] == ["coarse", "middle", "rerank"]
+
+
+def test_a_stage_is_added_and_taken_away_by_its_switch(light: None) -> None:
+    plain = pipelines.spec("light")
+    spec = staged(plain)
+    one, _, _ = spec_form.of_post({k: v for k, v in sent(spec).items() if k != "coarse.on"}, plain)
+    assert one is not None and one.rerank is not None and spec.rerank is not None
+    assert one.rerank.before == spec.rerank.before[1:]
+    post = sent(one) | {"middle.on": "on", "middle.backend": "onnx", "middle.model": "other"}
+    two, _, errors = spec_form.of_post(post, plain)
+    assert errors == []
+    assert two is not None and two.rerank is not None
+    assert [stage.model for stage in two.rerank.before] == ["house/reranker", "other"]
+    assert two.rerank.before[1].keep == 20, "what stands ready"
+
+
+def test_what_differs_is_said_stage_by_stage(light: None) -> None:
+    plain = pipelines.spec("light")
+    spec = staged(plain)
+    assert spec.rerank is not None
+    stages = (msgspec.structs.replace(spec.rerank.before[0], keep=30),)
+    other = msgspec.structs.replace(spec, rerank=msgspec.structs.replace(spec.rerank, before=stages))
+    assert pipeline_versions.changes(spec, other) == ["coarse.keep is 30, was 40", "middle is left out"]
+    assert pipeline_versions.changes(plain, spec) == ["coarse is new", "middle is new", "rerank is new"]
+
+
+def test_stages_without_a_last_one_are_refused(light: None) -> None:
+    plain = pipelines.spec("light")
+    post = sent(staged(plain))
+    del post["rerank.on"]
+    spec, _, errors = spec_form.of_post(post, plain)
+    assert spec is None
+    assert "switch reranking on" in errors[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("style", "Write a line for each"),
+        ("style = rating", "Write a line for each"),
+        ("many = [1, 2]", "many is no number"),
+        ("[table]\na = 1", "table is no number"),
+    ],
+)
+def test_wrong_options_are_said_at_their_field(light: None, text: str, said: str) -> None:
+    plain = pipelines.spec("light")
+    spec, parts, _ = spec_form.of_post(sent(staged(plain)) | {"rerank.options": text}, plain)
+    assert spec is None
+    errors = {f.field.key: f.error for part in parts for f in part.fields if f.error}
+    assert list(errors) == ["rerank.options"]
+    assert errors["rerank.options"].startswith(said)
+
+
+def test_models_of_the_store_and_services_are_offered_and_others_are_taken(
+    light: None, settings: object, tmp_path: Path
+) -> None:
+    file = tmp_path / "services.toml"
+    file.write_text('[house]\ndialect = "openai"\nurl = "http://127.0.0.1:1"\n')
+    settings.SERVICES_FILE = file
+    spec = staged(pipelines.spec("light"))
+    fields = {f.field.key: f.field for part in spec_form.of_spec(spec, spec) for f in part.fields}
+    assert {"ms-marco-MiniLM-L-12-v2-int8", "house/"} <= set(fields["coarse.model"].choices)
+    assert not any(name.startswith("bge") for name in fields["rerank.model"].choices)
+    assert {"onnx", "http", "listwise"} <= set(fields["middle.backend"].choices)
+    assert "late_interaction" not in fields["coarse.backend"].choices

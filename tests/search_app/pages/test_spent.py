@@ -9,12 +9,12 @@ from rag.types import STAGES, Spent
 from search_app.api import results
 from search_app.api.serializers import Cost, SearchResult
 from search_app.management.commands.ask import told
-from search_app.pages import spent, waterfall
+from search_app.pages import compare, spent, waterfall
 from search_app.pages.answer import answer_context, flow
 from search_app.pages.rank_lines import columns
 from search_app.pages.trace import tiles, trace_context
 from search_app.pages.words import dollars
-from tests.search_app.pages.build_trace import SPEC, build, build_cascade
+from tests.search_app.pages.build_trace import CASCADE, SPEC, build, build_cascade
 from tests.search_app.pages.test_trace_page import ID, WHEN
 
 
@@ -103,6 +103,16 @@ def test_only_a_pipeline_with_stages_has_them() -> None:
     assert "middle" not in spent.stages_of(one)
     texts_only = replace(build(), spec={})
     assert "coarse" not in spent.stages_of(texts_only)
+
+
+def test_two_cascades_are_compared_stage_by_stage() -> None:
+    old = build_cascade()
+    stages = [{**CASCADE["before"][0], "keep": 40}]  # type: ignore[index]
+    new = replace(old, spec={**old.spec, "rerank": {**CASCADE, "before": stages}})
+    assert compare.changes(old, new) == [
+        "rerank.before.coarse.keep is 40, was 60",
+        "rerank.before.middle is left out",
+    ]
 
 
 def test_the_api_gives_what_it_cost_and_the_stages_there_were() -> None:
