@@ -10,6 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
+os.environ.setdefault("SIEVE_SCORE_CACHE", "0")  # a question that is asked again must cost what it costs
 
 
 def words(seed: int, count: int) -> str:
