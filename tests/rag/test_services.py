@@ -1,3 +1,4 @@
+import socket
 import ssl
 import subprocess
 import threading
@@ -158,3 +159,32 @@ def test_a_dripping_server_with_tls_ends_in_time(secure: str, certificate: Path)
         client.post("/drip", {"text": "a" * 100}, deadline=began + 0.4)
     assert caught.value.late
     assert time.monotonic() - began < 0.65
+
+
+@pytest.mark.parametrize("secured", [False, True])
+def test_a_server_that_does_not_read_what_is_sent_ends_in_time(secured: bool, certificate: Path) -> None:
+    """Its buffers take a part of a large request, and then nothing more."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate / "ca.pem", certificate / "key.pem")
+    kept = []
+
+    def accept() -> None:
+        while True:
+            try:
+                connection, _ = listening.accept()
+                kept.append(context.wrap_socket(connection, server_side=True) if secured else connection)
+            except OSError:
+                return
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=accept, daemon=True).start()
+        scheme = "https" if secured else "http"
+        url = f"{scheme}://localhost:{listening.getsockname()[1]}"
+        client = Client(Service(dialect="tei", url=url, ca_file=str(certificate / "ca.pem")))
+        began = time.monotonic()
+        with pytest.raises(ServiceUnavailable) as caught:
+            client.post("/", {"text": "a" * 30_000_000}, deadline=began + 0.6)
+        assert caught.value.late
+        assert time.monotonic() - began < 1.1
+    for connection in kept:
+        connection.close()
