@@ -201,7 +201,7 @@ def main() -> None:
             with_app = served(stack.port, key)
             streamed = first_passages(stack.port)
             weight = memory(stack.pids())
-            hops = queue_hop.measure(stack.queue_url)
+            hops = queue_hop.measure(stack.queue_url)["hop_ms"]
         if log:
             print("\nThe parts said:", *log[-20:], sep="\n  ")
     rows = [

@@ -88,12 +88,12 @@ class QueuedReranker:
         client = _client(self._url)
         until = min(deadline, began + PATIENCE_S)
         try:
-            able = self._able(client)
+            able = self._able(client, until)
             left = until - time.monotonic()
             if left <= 0:
                 raise RerankUnavailable("There was no time left for the cross-encoder.")
             job = client.job(query, texts, self.fingerprint, left)
-            client.send(message.SCORE, [message.to_plain(job)], queue=message.RERANK, expires=left)
+            client.post(message.SCORE, [job], queue=message.RERANK, until=until)
             reply = self._wait(client, job, until, able)
         except client.errors as error:
             raise RerankUnavailable("The queue to the rerank worker cannot be reached.") from error
@@ -105,13 +105,12 @@ class QueuedReranker:
             tokens=reply.tokens,
             queue_ms=max(0.0, elapsed_ms - reply.compute_ms),
             precision=reply.precision,
-            stopped="time" if None in reply.values else "",
         )
         return Scores(reply.kind, reply.values, reply.compute_ms, spent)
 
-    def _able(self, client: "QueueClient") -> frozenset[Who]:
+    def _able(self, client: "QueueClient", until: float) -> frozenset[Who]:
         """Live workers that hold this model; raises where there is none."""
-        there = [beat for beat in client.workers() if beat.kind == message.RERANK]
+        there = [beat for beat in client.workers(until=until) if beat.kind == message.RERANK]
         if not there:
             raise RerankUnavailable("No rerank worker is running.")
         able = frozenset((beat.host, beat.pid) for beat in there if self.fingerprint in beat.models)
@@ -127,7 +126,7 @@ class QueuedReranker:
             data = client.take(job.reply_to, min(left, LOOK_S), until)
             if data is not None:
                 return _reply(data, job)
-            if not able & self._able(client):
+            if not able & self._able(client, until=0.0):  # as seen last: a Redis that hangs takes no time
                 raise RerankUnavailable("The rerank worker has gone away.")
         raise RerankUnavailable("The rerank worker did not answer in time.")
 

@@ -15,6 +15,7 @@ from celery.utils.log import get_logger
 from rag.backends import module
 from rag.errors import SpecError
 from rag.models import ModelStore
+from rag.rerank import golden
 from rag.rerank.message import (
     REPLY_SECONDS,
     SCORE,
@@ -57,9 +58,19 @@ class Rerankers:
 
     @classmethod
     def load(cls) -> "Rerankers":
-        """Load and warm up. Raises `ModelError` saying how to get a model that is not here."""
-        loaded = [_loaded(named) for named in MODELS]
-        return cls({one.fingerprint: Held(one.model) for one in loaded}, to_list(client(QUEUE_URL)))
+        """Load, hold against the golden pairs and warm up: what scores otherwise is not served.
+
+        Raises `ModelError` saying how to get a model that is not here.
+        """
+        held: dict[str, Held] = {}
+        unfit: dict[str, str] = {}
+        for one in map(_loaded, MODELS):
+            if why := golden.check(one):
+                log.error("A model does not score as it must; it is not served.")
+                unfit[one.fingerprint] = why
+            else:
+                held[one.fingerprint] = Held(one.model)
+        return cls(held, to_list(client(QUEUE_URL)), unfit)
 
     def take(self, job: Job) -> None:
         """Have a job scored in its time, or say why not. A job whose time is over is not begun."""

@@ -5,7 +5,7 @@ Redis list that the job names. A worker says that it is there by a `Beat` under 
 Decoding is strict: a field too many or of another type is refused.
 """
 
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -107,14 +107,8 @@ def decode(data: bytes, of: type[T]) -> T:
         raise BadMessage(str(error)) from error
 
 
-def to_plain(job: Job) -> dict[str, Any]:
-    """The job as the JSON value that the task is sent with."""
-    plain: dict[str, Any] = msgspec.to_builtins(job)
-    return plain
-
-
 def from_plain(value: object) -> Job:
-    """Raises `BadMessage`."""
+    """The job in the JSON value that the task was sent with. Raises `BadMessage`."""
     try:
         return msgspec.convert(value, Job)
     except msgspec.ValidationError as error:

@@ -80,15 +80,6 @@ def test_limits_stand_in_their_order(settings: object) -> None:
     assert ids() == ["sieve.W002", "sieve.E003"]
 
 
-def test_a_piece_of_ingest_ends_before_its_message_comes_again() -> None:
-    from search_app import settings as defaults
-    from workers import ingest
-    from workers.app import app
-
-    again = app.conf.broker_transport_options["visibility_timeout"]
-    assert again > ingest.ROUND_S + defaults.INGEST_LEASE_SECONDS
-
-
 def test_the_server_does_not_start_with_an_error(tmp_path: Path) -> None:
     done = manage("-c", "import search_app.wsgi", data=tmp_path, SIEVE_TRACE_DAYS="-1")
     assert done.returncode == checks.BOOT_FAILED

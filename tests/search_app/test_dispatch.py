@@ -1,6 +1,5 @@
 """The queue with a real Redis. A worker that hangs, is late or talks nonsense is scripted here."""
 
-import base64
 import contextlib
 import json
 import threading
@@ -53,6 +52,11 @@ def pretend_worker(queue: "redis.Redis", *, seconds: float = 60, model: str = MO
     queue.set(beat_key("rerank", "h", 1), encode(beat), px=int(seconds * 1000))
 
 
+def job_in(message: bytes) -> Job:
+    args, _, _ = json.loads(json.loads(message)["body"])
+    return from_plain(args[0])
+
+
 @contextlib.contextmanager
 def worker(queue: "redis.Redis", reply: Callable[[Job], None]) -> Iterator[None]:
     """Takes one job off the queue and calls `reply` with it."""
@@ -60,8 +64,7 @@ def worker(queue: "redis.Redis", reply: Callable[[Job], None]) -> Iterator[None]
     def run() -> None:
         found = queue.brpop([RERANK], timeout=5)
         assert found is not None
-        body = json.loads(base64.b64decode(json.loads(found[1])["body"]))
-        reply(from_plain(body[0][0]))
+        reply(job_in(found[1]))
 
     thread = threading.Thread(target=run)
     thread.start()
@@ -171,11 +174,27 @@ def test_a_late_reply_is_nobodys(reranker: QueuedReranker, queue: "redis.Redis")
 
 
 @pytest.mark.parametrize(
-    "reply", [b"", b"nonsense", b'{"type":"scored","id":"x","kind":"logit","values":[1],"compute_ms":1}']
+    "reply",
+    [
+        b"",
+        b"nonsense",
+        b'{"type":"scored","id":"ID","kind":"logit","values":[1],"compute_ms":1}',
+        b'{"type":"scored","id":"ID","kind":"logit","values":[1,2,3],"compute_ms":1}',
+        b'{"type":"scored","id":"ID","kind":"logit","values":[null,1],"compute_ms":1}',
+        b'{"type":"scored","id":"ID","kind":"logit","values":[null,null],"compute_ms":1}',
+        b'{"type":"scored","id":"ID","kind":"logit","values":[NaN,1],"compute_ms":1}',
+        b'{"type":"scored","id":"ID","kind":"logit","values":[1e999,1],"compute_ms":1}',
+        b'{"type":"scored","id":"ID","kind":"guess","values":[1,2],"compute_ms":1}',
+        b'{"type":"scored","id":"other","kind":"logit","values":[1,2],"compute_ms":1}',
+    ],
 )
 def test_nonsense_is_no_score(reranker: QueuedReranker, queue: "redis.Redis", reply: bytes) -> None:
     pretend_worker(queue)
-    with worker(queue, lambda job: queue.rpush(job.reply_to, reply) and None):
+
+    def answer(job: Job) -> None:
+        queue.rpush(job.reply_to, reply.replace(b'"ID"', json.dumps(job.id).encode()))
+
+    with worker(queue, answer):
         sentence, _ = ask(reranker, 5)
     assert sentence in {
         "The rerank worker's reply cannot be read.",
@@ -191,8 +210,7 @@ def test_eight_threads_get_their_own_replies(reranker: QueuedReranker, queue: "r
         while not stop.is_set():
             found = queue.brpop([RERANK], timeout=0.2)
             if found:
-                body = json.loads(base64.b64decode(json.loads(found[1])["body"]))
-                job = from_plain(body[0][0])
+                job = job_in(found[1])
                 queue.rpush(job.reply_to, _scored(job, float(job.query)))
 
     servers = [threading.Thread(target=serve) for _ in range(2)]
@@ -246,7 +264,7 @@ def test_the_answering_process_has_its_cross_encoder_in_the_worker(
     try:
         there = pipelines.backends().cross_encoder(rerank)
         assert isinstance(there, QueuedReranker)
-        assert there.fingerprint == "ms-marco-MiniLM-L-12-v2-int8:1225ccd6afd0:logit"
+        assert there.fingerprint == "ms-marco-MiniLM-L-12-v2-int8:1225ccd6afd0:logit:2"
     finally:
         monkeypatch.undo()
         pipelines.forget()
