@@ -14,8 +14,8 @@ FORGET = 0.9
 """What an observation weighs after the next one."""
 CALM = 0.99
 """What the margin shrinks by with each time that kept its deadline: a hundred of them undo a late one."""
-MOST_MARGIN = 0.2
-"""Share of the time allowed that a margin may take."""
+MOST_MARGIN = 0.5
+"""Share of the time allowed that a margin may take: whoever waits was promised the time, not the depth."""
 
 
 class Pace:

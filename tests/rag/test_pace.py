@@ -51,7 +51,7 @@ def test_who_ended_late_is_told_to_end_sooner() -> None:
     assert pace.margin_ms(1000) == 0
     pace.learn_late(30)
     assert pace.margin_ms(1000) == 30
-    assert pace.margin_ms(100) == 20, "a margin takes a fifth of the time at most"
+    assert pace.margin_ms(40) == 20, "a margin takes half of the time at most"
     for _ in range(100):
         pace.learn_late(-5)
     assert 5 < pace.margin_ms(1000) < 15

@@ -178,6 +178,7 @@ def test_evaluate_sweeps_the_depth_and_draws_it(
     (swept,) = json.loads((tmp_path / "n.json").read_text())["pipelines"]
     assert [point["depth"] for point in swept["points"]] == [0, 1, 2]
     assert run("evaluate", str(judged), "--plot", str(plot))[0] == 1
+    assert run("evaluate", str(judged), *sweep, "--cached")[0] == 1
 
 
 def test_the_first_admin_is_made_once(db: None) -> None:

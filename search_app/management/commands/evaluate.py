@@ -8,8 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandError
 
-from rag import evaluate, services, sweep, sweep_plot
-from rag.backends import Backends
+from rag import evaluate, sweep, sweep_plot
 from rag.evaluate import MEASURES, Judged, Report
 from rag.index import embedded
 from rag.pipeline import Pipeline
@@ -53,6 +52,10 @@ class Command(SieveCommand):
     def run(self, **options: Any) -> None:
         if not options["cached"]:
             pipelines.score_anew()
+        elif options["sweep_depth"]:
+            raise CommandError(
+                "A sweep measures time, and a score from the cache takes none: leave out --cached."
+            )
         names = options["pipeline"] or [settings.DEFAULT_PIPELINE]
         specs = {name: pipelines.spec(name) for name in names}
         judged = evaluate.read(options["folder"])
@@ -89,11 +92,8 @@ class Command(SieveCommand):
         index = embedded.open_reader(root, encoder.fingerprint, encoder.dimension)
         reports: list[Report | Sweep] = []
         questions = judged.sample(options["limit"])
-        parts = pipelines.backends()
-        if options["sweep_depth"]:  # a score from the cache has no time
-            parts = Backends(pipelines.store().path, services=services.read(settings.SERVICES_FILE))
         for name, spec in specs.items():
-            pipeline = parts.pipeline(name, spec, index)
+            pipeline = pipelines.backends().pipeline(name, spec, index)
             asked = progress(questions, unit="question", label=f"Ask {name}")
             if options["sweep_depth"]:
                 reports.append(self._sweep(pipeline, options["sweep_depth"], asked, judged, documents))
