@@ -10,6 +10,7 @@ from django.contrib.auth.models import Group, User
 
 from search_app import keys
 from search_app.models import Collection
+from tests.search_app.conftest import KEPT_ORDER, LIGHT
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 
@@ -20,6 +21,7 @@ def test_no_check_fails(
     live_server: object, ingest: Callable[..., object], folder: Path, tmp_path: Path, settings: object
 ) -> None:
     settings.API_RATE_KEY = settings.API_RATE_USER = settings.API_RATE_ANONYMOUS = "1000000/minute"
+    (settings.SPEC_DIR / "light.toml").write_text(LIGHT + KEPT_ORDER)
     ingest(folder)
     Collection.objects.create(name="other", public=False)
     Group.objects.create(name="Support")
