@@ -40,7 +40,7 @@ HELP = {
     "rerank.window_overlap": "Tokens that two windows share.",
     "rerank.min_candidates": "Fewer candidates are not reranked.",
     "rerank.skip_from_context": "Not reranked when so many passages are handed over; 0: always reranked.",
-    "rerank.stop_gap": "Stop once nothing below can come so near to the top; 0: never.",
+    "rerank.stop_gap": "Stop when nothing below could enter, if so many deviations above the mean; 0: never.",
     "blend.bm25": "Weight of the BM25 scores.",
     "blend.knn": "Weight of the cosines.",
     "blend.late": "Weight of MaxSim.",
