@@ -24,9 +24,8 @@ from workers.work import Work
 
 log = logging.getLogger(__name__)
 
-MOST, MOST_MERGED = 16, 64
-"""Jobs in hand, of which a run is one text or many; more stay in the queue, where another worker can
-take them."""
+MOST = 64
+"""Jobs in hand; more stay in the queue, where another worker can take them."""
 WINDOW = 16
 """Texts of a job tokenised at a time, and ahead of the model; more where runs are larger."""
 POOL = 4
@@ -43,7 +42,6 @@ class Scheduler:
 
     def __init__(self, answer: Callable[[Job, Reply], None], held: Sequence[Held]) -> None:
         self._answer = answer
-        self._most = MOST_MERGED if any(one.merges for one in held) else MOST
         self._lock = threading.RLock()
         self._room, self._texts, self._pairs, self._times = (
             threading.Condition(self._lock) for _ in range(4)
@@ -59,7 +57,7 @@ class Scheduler:
         """Take a job in hand, to be answered within so many seconds; waits while there are many."""
         came = time.monotonic()
         with self._lock:
-            while len(self._hand) >= self._most:
+            while len(self._hand) >= MOST:
                 self._room.wait()
             share_s = min((work.share_s for work in self._hand), default=0.0)
             self._hand.append(Work(job, held, came, came + seconds, share_s))

@@ -103,9 +103,9 @@ class Worker:
 
         return wait
 
-    def busy(self) -> Callable[[], tuple[Reply, float]]:
+    def busy(self, seconds: float = 0.3) -> Callable[[], tuple[Reply, float]]:
         """Have its first run begun, which takes a while; what is asked now waits together."""
-        wait = self.ask("0.3", query="slow")
+        wait = self.ask(str(seconds), query="slow")
         while not self.model.runs:
             time.sleep(0.001)
         return wait
@@ -242,14 +242,16 @@ def test_jobs_that_cannot_all_be_done_get_their_shares() -> None:
 
 
 def test_more_jobs_than_fit_wait_outside() -> None:
-    worker = Worker(run_s=0.05)
-    waiting = [worker.ask("1") for _ in range(MOST)]
+    worker = Worker()
+    busy = worker.busy(1.5)
+    waiting = [worker.ask("1") for _ in range(MOST - 1)]
     outside = threading.Thread(target=lambda: waiting.append(worker.ask("1")))
     outside.start()
     outside.join(0.02)
     assert outside.is_alive()
+    assert values(busy()[0]) == (1.5,)
     outside.join(5)
-    assert [values(wait()[0]) for wait in waiting] == [(1.0,)] * (MOST + 1)
+    assert [values(wait()[0]) for wait in waiting] == [(1.0,)] * MOST
 
 
 def test_it_says_since_when_it_is_busy() -> None:
