@@ -55,13 +55,13 @@ class Backends:
         model_path: Callable[[str], Path],
         *,
         threads: int | None = None,
-        elsewhere: Callable[[str, str], TextReranker] | None = None,
+        elsewhere: Callable[[str, str, Options], TextReranker] | None = None,
         services: Mapping[str, Service] = MappingProxyType({}),
         cached: Callable[[TextReranker], TextReranker] = lambda reranker: reranker,
     ) -> None:
         """`model_path` gives a model's folder or raises `ModelError`; `threads` is all cores by default.
 
-        `elsewhere` gives, for a backend and the name of a model, the reranker that another process runs;
+        `elsewhere` gives, for a backend, a model and options, the reranker that another process runs;
         none that needs a model is loaded here then. `cached` puts a cache of scores around a reranker that
         has a model.
         """
@@ -149,7 +149,7 @@ class Backends:
             if not getattr(of, "NEEDS_MODEL", True):
                 return of.load(model, None, threads=self._threads, options=options)
             if self._elsewhere is not None:
-                return self._cached(self._elsewhere(backend, model))
+                return self._cached(self._elsewhere(backend, model, options))
             files = self._model_path(model)
             return self._cached(of.load(model, files, threads=self._threads, options=options))
 

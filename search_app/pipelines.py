@@ -21,9 +21,9 @@ from rag.ingest import encode
 from rag.models import Model, ModelStore
 from rag.parse.sandbox import ParserPool
 from rag.pipeline import Pipeline
-from rag.rerank.base import Reranker
+from rag.rerank.base import Reranker, suffix
 from rag.services import Service
-from rag.spec import EncoderSpec, PipelineSpec, RerankSpec
+from rag.spec import EncoderSpec, Options, PipelineSpec, RerankSpec
 from search_app import dispatch, indexes, ingest_stages, score_cache, selectors
 from search_app.ingesting import Ingest
 from search_app.models import PipelineVersion
@@ -115,13 +115,18 @@ def score_by_queue() -> None:
     backends.cache_clear()
 
 
-def _queued(backend: str, model: str) -> dispatch.QueuedReranker:
-    """The reranker of this name in the rerank worker; its fingerprint is that of the pinned files."""
+def _queued(backend: str, model: str, options: Options) -> dispatch.QueuedReranker:
+    """The reranker of this name in the rerank worker; its fingerprint is that of the pinned files.
+
+    Options that move scores are part of it: a worker that holds the model without them says that it has
+    another one.
+    """
     of = module("rerank", backend)
-    pinned = {file.name: file.sha256 for file in store().model(model).files}
-    if of.WEIGHTS not in pinned:
+    digest = store().model(model).digest(of.WEIGHTS)
+    if digest is None:
         raise ModelError(f"The model {model} has no {of.WEIGHTS}, which the backend {backend} reads.")
-    return dispatch.QueuedReranker(of.fingerprint(model, pinned[of.WEIGHTS]), settings.QUEUE_URL)
+    fingerprint = of.fingerprint(model, digest) + suffix(options)
+    return dispatch.QueuedReranker(fingerprint, settings.QUEUE_URL)
 
 
 def encoder(of: PipelineSpec | None = None) -> Encoder:
@@ -195,6 +200,7 @@ def ingest() -> Iterator[Ingest]:
     global _swept, _look_again
     late = _look_again is not None and time.monotonic() >= _look_again
     of = encoder()
+    by_queue = settings.ENCODE_BY_QUEUE and settings.QUEUE_URL
     held = indexes.writer(of, re_encode=re_encode)
     try:
         at_work = _at_work() if held.exclusive else None
@@ -205,7 +211,7 @@ def ingest() -> Iterator[Ingest]:
             with ParserPool() as pool:
                 yield Ingest(
                     parse=lambda data, name: pool.submit(data, name).result(),
-                    encoder=of,
+                    encoder=dispatch.QueuedEncoder(of, settings.QUEUE_URL) if by_queue else of,
                     split=default().split,
                     reader=indexes.reader(of),
                     writer=held,

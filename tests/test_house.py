@@ -141,7 +141,8 @@ def test_every_decision_is_listed() -> None:
 def test_the_settings_table_is_whole() -> None:
     settings = (ROOT / "search_app" / "settings.py").read_text("utf-8")
     server = (ROOT / "search_app" / "gunicorn.py").read_text("utf-8")
-    workers = "".join(path.read_text("utf-8") for path in sorted((ROOT / "workers").glob("*.py")))
+    others = (*(ROOT / "workers").glob("*.py"), *(ROOT / "rag").rglob("*.py"))
+    workers = "".join(path.read_text("utf-8") for path in sorted(others))
     read = set(re.findall(r"\"((?:SIEVE_|DATABASE_)[A-Z_]+)\"", settings + server + workers))
     operations = (ROOT / "docs" / "operations.md").read_text("utf-8")
     described = set(re.findall(r"`((?:SIEVE_|DATABASE_)[A-Z_]+)`", operations))

@@ -85,7 +85,8 @@ def dequantised(file: Path) -> dict[str, NDArray[np.float32]]:
     def floats(quantised: str) -> NDArray[np.float32]:
         stem = quantised.removesuffix("_quantized")
         zero = found[f"{stem}_zero_point"].astype(np.float32)
-        return (found[quantised].astype(np.float32) - zero) * found[f"{stem}_scale"].astype(np.float32)
+        scale = np.float32(found[f"{stem}_scale"])
+        return np.asarray((found[quantised].astype(np.float32) - zero) * scale, np.float32)
 
     weights = {
         name: np.array(array, np.float32) for name, array in found.items() if array.dtype == np.float32

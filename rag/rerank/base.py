@@ -6,7 +6,7 @@ A backend is one module here: `load(name, directory, *, threads, options)` for a
 `PairModel`s and get deadlines, batches and the worker from `rag.rerank.pairs`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -78,3 +78,8 @@ class PairModel(Protocol):
     def run(self, pairs: Sequence[Pair]) -> list[float]:
         """One score a pair. Raises `MemoryError` for too large a batch, `RuntimeError` where it failed."""
         ...
+
+
+def suffix(options: Mapping[str, Any]) -> str:
+    """What options that move scores add to a fingerprint; nothing without any."""
+    return "".join(f":{name}={value}" for name, value in sorted(options.items()))
