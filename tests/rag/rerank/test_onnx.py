@@ -1,8 +1,15 @@
+import shutil
 import time
+from collections.abc import Sequence
+from pathlib import Path
 
+import numpy as np
 import pytest
+from tokenizers import Encoding
 
-from rag.errors import RerankUnavailable
+from rag.errors import RerankUnavailable, SpecError
+from rag.onnx import OnnxModel
+from rag.onnx_file import Graph
 from rag.rerank import onnx
 from rag.rerank.pairs import PairReranker
 from tests import models
@@ -90,3 +97,44 @@ def test_batches_of_a_token_budget_give_nearly_the_same_in_the_same_order() -> N
     values = batched.score_texts(BERLIN, texts, deadline=far()).values
     alone = onnx.load(models.CROSS_ENCODER, folder).score_texts(BERLIN, texts, deadline=far()).values
     assert values == pytest.approx(alone, abs=1.0)
+
+
+def in_floats(folder: Path) -> Path:
+    """A model of float numbers: the sum of one number for each token, none for padding."""
+    graph = Graph()
+    numbers = np.linspace(0, 1, 30522, dtype=np.float32)[:, None]
+    each = graph.node("Gather", [graph.constant("numbers", numbers), "input_ids"])
+    inputs = [each, graph.constant("axis", np.array([1], np.int64))]
+    file = graph.encode(("input_ids",), graph.node("ReduceSum", inputs, keepdims=0), "logits")
+    (folder / "model.onnx").write_bytes(file)
+    shutil.copy(models.folder(models.CROSS_ENCODER) / "tokenizer.json", folder)
+    return folder
+
+
+def test_a_model_in_floats_takes_several_pairs_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reranker = onnx.load("floats", in_floats(tmp_path))
+    runs: list[int] = []
+    run = OnnxModel.run
+
+    def counted(model: OnnxModel, texts: Sequence[Encoding]) -> object:
+        runs.append(len(texts))
+        return run(model, texts)
+
+    monkeypatch.setattr(OnnxModel, "run", counted)
+    texts = [f"{text}{' indeed' * (n % 7)}" for n, text in enumerate(ABOUT_BERLIN * 5)]
+    scores = reranker.score_texts(BERLIN, texts, deadline=far())
+    assert scores.spent.precision == "float32"
+    assert sum(runs) == len(texts)
+    assert max(runs) > 4
+    alone = onnx.load("floats", tmp_path, batch_tokens=1).score_texts(BERLIN, texts, deadline=far())
+    assert scores.values == pytest.approx(alone.values, abs=1e-4)
+
+
+def test_the_shipped_file_says_that_it_is_int8(reranker: PairReranker) -> None:
+    assert reranker.score_texts(BERLIN, ABOUT_BERLIN, deadline=far()).spent.precision == "int8"
+    assert reranker.model.batch_tokens == 1
+
+
+def test_options_are_refused_by_name() -> None:
+    with pytest.raises(SpecError, match="there was speed"):
+        onnx.load(models.CROSS_ENCODER, models.folder(models.CROSS_ENCODER), options={"speed": 2})
