@@ -16,6 +16,7 @@ from rag.clock import Clock
 from rag.errors import RerankUnavailable, Unavailable
 from rag.pace import Pace, Paces, share_ms
 from rag.rerank.base import Reranker
+from rag.rerank.cache import CachedReranker
 from rag.spec import PipelineSpec, RerankSpec, ScorerSpec
 from rag.trace import Ranked, Skipped, Trace
 from rag.types import NOTHING_SPENT, Passage, Query, Ranking, Scores, Spent, Stage
@@ -123,7 +124,9 @@ class Cascade:
             reached = best.top(len(before)) if before else best
         elif step.reranker is not None:
             left_ms = (step.deadline - time.monotonic()) * 1000
-            reached = best.top(step.pace.reach(_tokens(best), left_ms))
+            of = step.reranker
+            known = of.known(query.text, best.passages) if isinstance(of, CachedReranker) else ()
+            reached = best.top(step.pace.reach(_tokens(best), left_ms, known))
         began = clock.now()
         reranker = step.reranker
         if reranker is not None and gap:

@@ -55,15 +55,18 @@ class Pace:
         """How much sooner it must be told to end, to end in time 99 times of a hundred."""
         return min(self._late_ms, allowed_ms * MOST_MARGIN)
 
-    def reach(self, tokens: Sequence[int], allowed_ms: float) -> int:
+    def reach(self, tokens: Sequence[int], allowed_ms: float, known: Sequence[bool] = ()) -> int:
         """How many texts of these lengths, from the first on, can be scored in the time allowed: at least 1.
 
-        All of them where nothing is known, or where it keeps what it has when its time ends.
+        All of them where no pace is known, or where it keeps what it has when its time ends. `known` says of
+        each whether its score is kept from before: such a one takes no time.
         """
         if self.at_the_deadline != "nothing":
             return len(tokens)
         total = 0
         for place, length in enumerate(tokens):
+            if known and known[place]:
+                continue
             total += length
             expected = self.expected_ms(total)
             if expected is None:

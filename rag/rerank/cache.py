@@ -18,7 +18,7 @@ from typing import Protocol, get_args
 
 from rag.errors import RerankUnavailable
 from rag.rerank.base import ByText, TextReranker
-from rag.types import ScoreKind, Scores, Spent
+from rag.types import Passage, ScoreKind, Scores, Spent
 
 KINDS: Mapping[bytes, ScoreKind] = {kind.encode(): kind for kind in get_args(ScoreKind)}
 KEY_BYTES = 16
@@ -101,6 +101,11 @@ class CachedReranker(ByText):
         used = scored - sum(index < scored for index in missing)
         spent = replace(fresh.spent, cached=fresh.spent.cached + used)
         return Scores(fresh.kind, tuple(prefix), (time.monotonic() - began) * 1000 - waited_ms, spent)
+
+    def known(self, query: str, passages: Sequence[Passage]) -> list[bool]:
+        """For each passage whether its score is kept, in the order given."""
+        keys, _ = self._keys(query, [passage.search_text for passage in passages])
+        return [_read(entry, 1) is not None for entry in self._store.get(keys)]
 
     def _keys(self, query: str, texts: Sequence[str]) -> tuple[list[bytes], bytes]:
         """A key for each text, and one for all of them in this order."""

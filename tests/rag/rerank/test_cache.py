@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.errors import RerankUnavailable
+from rag.pace import Pace
 from rag.rerank import onnx
 from rag.rerank.base import ByText
 from rag.rerank.cache import CachedReranker, MemoryScores, ScoreStore
@@ -204,3 +205,19 @@ def test_an_entry_that_nobody_wrote_is_as_good_as_none(entry: bytes) -> None:
 
     values = CachedReranker(Lengths(), Odd(), SECRET).score_texts("q", ["a", "bb"], deadline=far()).values
     assert all(value is not None and math.isfinite(value) for value in values)
+
+
+def test_a_stage_goes_deeper_each_time_it_is_asked_for_what_it_knows_costs_nothing() -> None:
+    """A reranker that gives nothing at its deadline is asked for no more than there is time for."""
+    passages = [passage("a", n) for n in range(10)]
+    cached, pace = around(Lengths()), Pace()
+    pace.learn(100, 100.0)
+    pace.at_the_deadline = "nothing"
+    reached = []
+    for _ in range(5):
+        reached.append(pace.reach([100] * 10, 350.0, cached.known("q", passages)))
+        cached.score("q", passages[: reached[-1]], deadline=far())
+    assert reached == [3, 6, 9, 10, 10]
+    cached.score("q2", passages[:4], deadline=far())
+    assert pace.reach([100] * 10, 20.0, cached.known("q2", passages)) == 4, "no time for another one"
+    assert pace.reach([100] * 10, 20.0, cached.known("q3", passages)) == 1
