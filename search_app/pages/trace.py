@@ -57,7 +57,7 @@ def trace_context(
         "rerank_said": rerank_said(trace),
         "searched_said": searched_said(trace),
         "answer_said": answer_said(trace, gone=gone),
-        "answer_url": answer_url(trace_id) if trace_id and texts_visible else "",
+        "answer_url": answer_url(trace_id) if trace_id and texts_visible and trace.index_version else "",
         "tiles": tiles(trace),
         "waterfall": waterfall.draw(trace),
         "waterfall_narrow": waterfall.draw(trace, narrow=True),

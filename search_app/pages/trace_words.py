@@ -34,6 +34,8 @@ def searched_said(trace: Trace) -> str:
 def answer_said(trace: Trace, *, gone: bool = False) -> str:
     if gone:
         return "answer gone with a deleted document"
+    if not trace.index_version:
+        return "texts that were sent to be ranked"
     if trace.answer is None:
         return "no answer was written" if trace.spec.get("generate") else "search only"
     if trace.answer.finish_reason == "no_answer":
