@@ -7,11 +7,12 @@ import pytest
 
 from rag import evaluate, spec
 from rag.encode.hashing import HashingEncoder
-from rag.evaluate import CollectionError
+from rag.evaluate import CollectionError, Judged
 from rag.index import embedded
 from rag.pipeline import Pipeline
 from rag.rerank.identity import IdentityReranker
 from rag.rerank.late_interaction import LateInteraction
+from tests.search_app.pages.build_trace import build_cascade
 
 DOCUMENTS = {
     "ferry.md": "# Ferry\n\n## Fares\n\nA crossing costs six crowns.\n\n## Fog\n\nNo crossing in fog.",
@@ -120,3 +121,10 @@ def test_a_wrong_folder_is_named(folder: Path, name: str, content: str | None, s
         (folder / name).write_text(content)
     with pytest.raises(CollectionError, match=said):
         dict(evaluate.read(folder).documents())
+
+
+def test_scores_from_the_cache_are_counted_since_milliseconds_leave_them_out() -> None:
+    judged = Judged(Path("unread"), {"1": "why?"}, {"1": {"3": 1}})
+    documents = {str(number): str(number) for number in range(1, 40)}
+    report = evaluate.measure("p", lambda query: build_cascade(), [("1", "why?")] * 2, judged, documents)
+    assert report.cached == 2 * sum(spent.cached for spent in build_cascade().spent.values()) > 0
