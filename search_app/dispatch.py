@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.db import transaction
 
-from rag.errors import RerankUnavailable
+from rag.codes import TokenCodes
+from rag.encode.base import Encoder, Floats
+from rag.errors import EncoderUnavailable, RerankUnavailable
 from rag.rerank import message
 from rag.rerank.message import Beat, Job, Refused, Reply, Scored
 from rag.types import Passage, Scores, Spent
@@ -26,6 +28,7 @@ log = logging.getLogger(__name__)
 
 WORK = "ingest.work"
 INGEST = "ingest"
+ENCODE = "encode"
 QUEUES = (INGEST, message.RERANK)
 Who = tuple[str, int]
 """Host and pid of a worker."""
@@ -145,6 +148,45 @@ def _fits(reply: Scored, job: Job) -> bool:
     """Whether it has a value for each text, and those that time cut off, if any, are the last ones."""
     scored = [value is not None for value in reply.values]
     return len(scored) == len(job.texts) and scored == sorted(scored, reverse=True) and scored[0]
+
+
+# --- Encode ----------------------------------------------------------------------------------------------
+
+
+class QueuedEncoder:
+    """The encoder of this process, of which the passages are encoded in a worker."""
+
+    def __init__(self, here: Encoder, url: str) -> None:
+        self.fingerprint, self.dimension, self.max_tokens = here.fingerprint, here.dimension, here.max_tokens
+        self.encode_queries, self.offsets = here.encode_queries, here.offsets
+        self.encode_passages = here.encode_passages
+        self._url = url
+
+    def encode_to_codes(self, texts: Sequence[str]) -> tuple[Floats, list[TokenCodes]]:
+        """Vectors and token codes. Raises `EncoderUnavailable` where no worker gave them within a minute."""
+        from rag.encode import message as sent
+
+        client = _client(self._url)
+        until = time.monotonic() + PATIENCE_S
+        job = client.encode_job(texts, self.fingerprint, PATIENCE_S)
+        try:
+            self._able(client, until)
+            client.post(sent.ENCODE, [job], queue=sent.QUEUE, until=until)
+            while (data := client.take(job.reply_to, LOOK_S, until)) is None and time.monotonic() < until:
+                self._able(client, until)
+            reply = None if data is None else message.decode(data, sent.EncodeReply)  # type: ignore[arg-type]
+            if isinstance(reply, sent.EncodedTexts):
+                return sent.unpacked(reply, len(texts), self.dimension)
+        except client.errors as error:
+            raise EncoderUnavailable("The queue to the encode worker cannot be reached.") from error
+        except message.BadMessage as error:
+            raise EncoderUnavailable("The encode worker's reply does not fit the passages.") from error
+        raise EncoderUnavailable(reply.sentence if reply else "The encode worker did not answer in time.")
+
+    def _able(self, client: "QueueClient", until: float) -> None:
+        beats = [beat for beat in client.workers(until=until) if beat.kind == ENCODE]
+        if not any(self.fingerprint in beat.models for beat in beats):
+            raise EncoderUnavailable(f"No encode worker holds the encoder {self.fingerprint}.")
 
 
 # --- State -----------------------------------------------------------------------------------------------

@@ -200,6 +200,7 @@ def ingest() -> Iterator[Ingest]:
     global _swept, _look_again
     late = _look_again is not None and time.monotonic() >= _look_again
     of = encoder()
+    by_queue = settings.ENCODE_BY_QUEUE and settings.QUEUE_URL
     held = indexes.writer(of, re_encode=re_encode)
     try:
         at_work = _at_work() if held.exclusive else None
@@ -210,7 +211,7 @@ def ingest() -> Iterator[Ingest]:
             with ParserPool() as pool:
                 yield Ingest(
                     parse=lambda data, name: pool.submit(data, name).result(),
-                    encoder=of,
+                    encoder=dispatch.QueuedEncoder(of, settings.QUEUE_URL) if by_queue else of,
                     split=default().split,
                     reader=indexes.reader(of),
                     writer=held,

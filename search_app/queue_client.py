@@ -17,6 +17,7 @@ from kombu.exceptions import KombuError, OperationalError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from rag.encode.message import EncodeJob
 from rag.rerank.message import BEAT_KEY, REPLY_KEY, BadMessage, Beat, Job, broker_url, decode
 
 TIMEOUT_S = 0.5
@@ -82,6 +83,17 @@ class QueueClient:
             query=_plain(query),
             texts=tuple(map(_plain, texts)),
             reranker=reranker,
+            deadline=time.time() + left_s,
+            reply_to=REPLY_KEY + number,
+        )
+
+    def encode_job(self, texts: Sequence[str], encoder: str, left_s: float) -> EncodeJob:
+        """Passages that must be encoded within `left_s` seconds."""
+        number = uuid.uuid4().hex
+        return EncodeJob(
+            id=number,
+            texts=tuple(map(_plain, texts)),
+            encoder=encoder,
             deadline=time.time() + left_s,
             reply_to=REPLY_KEY + number,
         )

@@ -81,6 +81,8 @@ KEEP_PREVIOUS_DAYS: float = number("SIEVE_KEEP_PREVIOUS_DAYS", 7)
 QUEUE_URL: str = secret("SIEVE_QUEUE")
 """Redis of the queue: `redis://host:6379/0` or `unix:///path/to.sock`. Empty: no queue, this process
 reranks by itself, and documents wait for `manage.py ingest` or a worker's next round."""
+ENCODE_BY_QUEUE: bool = flag("SIEVE_ENCODE_BY_QUEUE")
+"""Whether an encode worker encodes the passages of an ingest, and not the ingest worker itself."""
 SCORE_CACHE: int = whole("SIEVE_SCORE_CACHE", 100_000)
 SCORE_CACHE_REDIS: str = secret("SIEVE_SCORE_CACHE_REDIS")
 """Scores of rerankers that are kept, 0: none; and the Redis that shares them, empty: the queue's."""

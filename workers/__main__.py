@@ -1,4 +1,4 @@
-"""`python -m workers rerank`, `python -m workers ingest`: one worker in this process until told to end."""
+"""`python -m workers rerank`, `… encode`, `… ingest`: one worker in this process until told to end."""
 
 import argparse
 import importlib
@@ -12,9 +12,13 @@ from celery.signals import setup_logging, worker_ready, worker_shutting_down
 
 from rag.errors import SieveError
 from search_app import logs
-from workers.app import INGEST, QUEUE_URL, RERANK, app
+from workers.app import ENCODE, INGEST, QUEUE_URL, RERANK, app
 
-KINDS = {"rerank": ("workers.rerank", RERANK), "ingest": ("workers.ingest_app", INGEST)}
+KINDS = {
+    "rerank": ("workers.rerank", RERANK),
+    "encode": ("workers.encode", ENCODE),
+    "ingest": ("workers.ingest_app", INGEST),
+}
 """Kind of worker → the module that has its task, and its queue."""
 
 

@@ -19,6 +19,8 @@ log = get_logger(__name__)
 
 INGEST = "ingest"
 """The queue of the ingest worker."""
+ENCODE = "encode"
+"""The queue of the encode worker."""
 QUEUE_FILE = os.environ.get("SIEVE_QUEUE_FILE")
 QUEUE_URL: str = (
     Path(QUEUE_FILE).read_text("utf-8").strip() if QUEUE_FILE else os.environ.get("SIEVE_QUEUE", "")
@@ -55,7 +57,7 @@ app.conf.update(
     task_acks_late=True,
     task_ignore_result=True,
     task_default_queue=INGEST,
-    task_routes={"rerank.*": {"queue": RERANK}, "ingest.*": {"queue": INGEST}},
+    task_routes={"rerank.*": {"queue": RERANK}, "encode.*": {"queue": ENCODE}, "ingest.*": {"queue": INGEST}},
     task_create_missing_queues=True,
     worker_prefetch_multiplier=1,
     worker_pool="solo",

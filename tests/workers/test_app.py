@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from rag.encode.message import ENCODE
 from rag.rerank import message
 from search_app import dispatch
 
@@ -23,7 +24,8 @@ def python(code: str, **environment: str) -> str:
 def test_the_rerank_worker_has_no_django() -> None:
     """Nor needs it: kombu looks for it by itself, and is told here that there is none."""
     code = (
-        "import sys; sys.modules['django'] = None; import workers.app, workers.rerank, workers.heartbeat; "
+        "import sys; sys.modules['django'] = None; import workers.app, workers.rerank, "
+        "workers.encode, workers.heartbeat; "
         "names = {m.split('.')[0] for m, value in sys.modules.items() if value is not None}; "
         "print(*sorted(names & {'django', 'search_app', 'torch'}))"
     )
@@ -33,7 +35,8 @@ def test_the_rerank_worker_has_no_django() -> None:
 
 def test_the_tasks_that_are_sent_are_the_tasks_that_are_there() -> None:
     code = (
-        "import json, workers.rerank, workers.ingest_app; from workers.app import INGEST, RERANK, app; "
+        "import json, workers.rerank, workers.encode, workers.ingest_app; "
+        "from workers.app import INGEST, RERANK, app; "
         "route = lambda name: app.amqp.router.route({}, name)['queue'].name; "
         "tasks = [t for t in app.tasks if not t.startswith('celery.')]; "
         "print(json.dumps({t: route(t) for t in tasks} | {'queues': [INGEST, RERANK]}))"
@@ -42,6 +45,7 @@ def test_the_tasks_that_are_sent_are_the_tasks_that_are_there() -> None:
     assert there == {
         dispatch.WORK: dispatch.INGEST,
         message.SCORE: message.RERANK,
+        ENCODE: dispatch.ENCODE,
         "queues": list(dispatch.QUEUES),
     }
 
