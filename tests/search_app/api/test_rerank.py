@@ -294,6 +294,7 @@ def test_its_pages_open_and_it_is_not_asked_again(words: Words, people: dict[str
     page = browser.get(f"/traces/{trace_id}/").content.decode()
     assert "Text 2" in page and "texts that were sent to be ranked" in page
     assert "Ask again" not in page and "Read the answer" not in page
+    assert "cannot be replayed" in page and "manage.py replay" not in page
     assert browser.post(f"/traces/{trace_id}/again").status_code == 404
     with pytest.raises(CommandError, match="not kept"):
         call_command("replay", trace_id)
