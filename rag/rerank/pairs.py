@@ -42,6 +42,8 @@ class PairReranker(ByText):
             tokens += self._score_window(pairs, start, values, deadline, late)
         scored = values.index(None) if None in values else len(values)
         if texts and not scored:
+            with self._lock:  # or a process that began in a slow moment would never score at all
+                self._best_tokens_per_second *= 1.25
             raise RerankUnavailable("The cross-encoder had no time left to score a single passage.")
         prefix = values[:scored] + [None] * (len(values) - scored)
         spent = Spent(texts=scored, tokens=tokens, precision=self.model.precision)
@@ -65,7 +67,7 @@ class PairReranker(ByText):
             batch = plan[number]
             tokens = len(batch) * max(lengths[index] for index in batch)
             began = time.monotonic()
-            # The first of all is judged by the best speed seen: a mean that fell too low would never rise.
+            # The first of all is judged by the best speed of late: a mean that fell too low would never rise.
             first = start + number == 0
             speed = self._best_tokens_per_second if first else self._tokens_per_second
             if (late.is_set() and not first) or began + tokens / speed > deadline:
@@ -88,7 +90,7 @@ class PairReranker(ByText):
         speed = tokens / max(seconds, 1e-6)
         with self._lock:
             self._tokens_per_second += 0.1 * (speed - self._tokens_per_second)
-            self._best_tokens_per_second = max(self._best_tokens_per_second, speed)
+            self._best_tokens_per_second = max(0.99 * self._best_tokens_per_second, speed)
 
     def _warm_up(self) -> None:
         pairs = self.model.pairs("how many people live there", ["three and a half million people " * 16])
