@@ -162,19 +162,24 @@ def test_a_dripping_server_with_tls_ends_in_time(secure: str, certificate: Path)
 
 
 @pytest.mark.parametrize("secured", [False, True])
-def test_a_server_that_does_not_read_what_is_sent_ends_in_time(secured: bool, certificate: Path) -> None:
-    """Its buffers take a part of a large request, and then nothing more."""
+@pytest.mark.parametrize("slowly", [False, True])
+def test_a_server_that_hardly_reads_what_is_sent_ends_in_time(
+    slowly: bool, secured: bool, certificate: Path
+) -> None:
+    """Its buffers take a part of a large request, and then nothing more, or a little now and then."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate / "ca.pem", certificate / "key.pem")
     kept = []
 
     def accept() -> None:
-        while True:
-            try:
-                connection, _ = listening.accept()
-                kept.append(context.wrap_socket(connection, server_side=True) if secured else connection)
-            except OSError:
-                return
+        try:
+            connection, _ = listening.accept()
+            kept.append(context.wrap_socket(connection, server_side=True) if secured else connection)
+            for _ in range(100 if slowly else 0):
+                kept[0].recv(65_536)
+                time.sleep(0.05)
+        except OSError:
+            return
 
     with socket.create_server(("127.0.0.1", 0)) as listening:
         threading.Thread(target=accept, daemon=True).start()

@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag.errors import RerankUnavailable, SpecError
@@ -248,6 +248,7 @@ def test_a_reply_that_is_not_one_score_for_each_text_is_none(fault: Fault, why: 
     assert why in reason(http.connect(service(proxy.url), MODEL))
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(-2, 6), st.floats(allow_nan=True)), max_size=7))
 def test_scores_are_those_of_a_permutation_or_none(found: list[tuple[int, float]]) -> None:
     reranker = http.connect(Service(dialect="tei", url="http://127.0.0.1:9"), MODEL)
