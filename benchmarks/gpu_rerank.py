@@ -56,7 +56,7 @@ def random_xlm_roberta(folder: Path, words_of: Path, *, small: bool) -> None:
     )
     with torch.device("cuda" if torch.cuda.is_available() else "cpu"):
         model = transformers.XLMRobertaForSequenceClassification(config)
-    model.to(torch.bfloat16).save_pretrained(folder)
+    model.save_pretrained(folder)
     shutil.copyfile(words_of / "tokenizer.json", folder / "tokenizer.json")
     said = json.loads((words_of / "tokenizer_config.json").read_text("utf-8"))
     said |= {

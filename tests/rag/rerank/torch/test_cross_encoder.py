@@ -199,7 +199,7 @@ def copy() -> Path:
 
 @pytest.fixture(scope="module")
 def reranker() -> PairReranker:
-    return cross_encoder.load(COPY, copy(), at=cpu(batch_tokens=1024))
+    return cross_encoder.load(COPY, copy(), at=cpu(batch_tokens=1))
 
 
 @pytest.mark.models
