@@ -1,11 +1,12 @@
 """Late interaction computed on the spot, by any model in the manner of ColBERT (Khattab and Zaharia 2020).
 
 Nothing is stored: question and passage are encoded when they are compared, in floats, with the model's own
-projection where it has one. A folder holds `model.onnx`, which gives token states; `artifact.metadata`, where
-it is there, says how questions are marked and padded.
+projection where it has one. A folder holds either `model.onnx`, which gives token states, or for torch
+`model.safetensors` with `linear.weight` beside the encoder's, as ColBERT's checkpoints have it, or with a
+folder `1_Dense`, as PyLate writes it. `artifact.metadata`, where it is there, says how questions are marked
+and padded.
 """
 
-import hashlib
 import json
 import string
 import threading
@@ -19,12 +20,13 @@ import numpy as np
 from rag.encode.base import Floats
 from rag.errors import SpecError
 from rag.onnx import OnnxModel, plain, tokenizer
+from rag.placement import digest_of, placement
 from rag.rerank.base import Pair
 from rag.rerank.pairs import PairReranker
 from rag.types import ScoreKind
 
-WEIGHTS = "model.onnx"
-"""The file in a model's folder whose SHA-256 the fingerprint holds."""
+WEIGHTS = "*"
+"""The fingerprint holds the hash of all files of the model."""
 POSITIONS = 512
 QUERY_TOKENS = 32
 """A marked question is padded with mask tokens to so many, as ColBERT is trained."""
@@ -53,20 +55,30 @@ def load(
 ) -> PairReranker:
     """Raises `ModelError`, and `SpecError` for an unknown option.
 
-    `markers = true` marks and pads questions as ColBERT was trained; without its projection that is worse.
+    `markers` says whether questions are marked and padded as ColBERT was trained; by default those of torch
+    are. An ONNX file has no projection, and without it that is worse.
     """
     chosen = dict(options or {})
     markers = chosen.pop("markers", None)
     if chosen or not isinstance(markers, bool | None):
         raise SpecError(f"The backend colbert has the one option markers = true or false, not {options}.")
-    file = directory / WEIGHTS
-    body = OnnxStates(file, threads)
-    digest = digest or hashlib.sha256(file.read_bytes()).hexdigest()
-    return PairReranker(ColbertPairs(directory, body, fingerprint(name, digest), bool(markers)))
+    file = directory / "model.onnx"
+    body: States
+    if file.exists():
+        body = OnnxStates(file, threads)
+    else:
+        from rag.rerank.colbert_torch import TorchStates  # torch is not what a first-time user has
+
+        body = TorchStates(directory, placement())
+    marked = not file.exists() if markers is None else markers
+    of = fingerprint(name, digest or digest_of(directory)) + (
+        "" if markers is None else f":markers={markers}"
+    )
+    return PairReranker(ColbertPairs(directory, body, of, marked))
 
 
 def fingerprint(name: str, digest: str) -> str:
-    """The fingerprint that a model will have, from its name and the SHA-256 of its weights."""
+    """The fingerprint that a model will have, from its name and the digest of its files."""
     return f"{name}:{digest[:12]}:maxsim"
 
 
