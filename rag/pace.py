@@ -56,7 +56,9 @@ class Pace:
         return min(self._late_ms, allowed_ms * MOST_MARGIN)
 
     def reach(self, tokens: Sequence[int], allowed_ms: float, known: Sequence[bool] = ()) -> int:
-        """How many texts of these lengths, from the first on, can be scored in the time allowed: at least 1.
+        """How many texts of these lengths, from the first on, can be scored in the time allowed.
+
+        At least 1 that is not known: who asks again goes deeper, however slow it once was.
 
         All of them where no pace is known, or where it keeps what it has when its time ends. `known` says of
         each whether its score is kept from before: such a one takes no time.
@@ -72,7 +74,7 @@ class Pace:
             if expected is None:
                 break
             if expected > allowed_ms:
-                return max(place, 1)
+                return place + (total == length)
         return len(tokens)
 
     def _line(self, tokens: float) -> float:
