@@ -3,6 +3,8 @@
 What was added is pinned as the catalogue's models are: `added.json` in the model's folder says which files it
 has and the SHA-256 of each. Weights are taken as safetensors, ONNX or GGUF, never as pickles, and Python code
 only where who adds the model names the SHA-256 of the code, which is what they have read.
+
+The standard library only: the set-up of a fresh machine asks the store before anything is installed.
 """
 
 import hashlib
@@ -10,11 +12,10 @@ import json
 import re
 import shutil
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from fnmatch import fnmatch
 from pathlib import Path
-
-import msgspec
+from typing import Any
 
 from rag.errors import ModelError
 from rag.models.catalogue import Model, ModelFile
@@ -27,6 +28,8 @@ KINDS = (*WEIGHTS, "*.onnx_data", "*.json", "*.txt", "*.model", "*.jinja")
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 REVISION = re.compile(r"[0-9a-f]{40}")
+NOTED = ("name", "sha256", "bytes")
+"""What a record says of each file."""
 
 
 def read(store: Path) -> tuple[Model, ...]:
@@ -34,8 +37,8 @@ def read(store: Path) -> tuple[Model, ...]:
     found = []
     for record in sorted(store.glob(f"*/{RECORD}")):
         try:
-            model = msgspec.json.decode(record.read_bytes(), type=Model)
-        except (OSError, msgspec.DecodeError):
+            model = _model(json.loads(record.read_text("utf-8")))
+        except (OSError, ValueError, TypeError, KeyError):
             continue
         if model.name == record.parent.name:
             found.append(model)
@@ -93,8 +96,20 @@ def record(model: Model, folder: Path) -> Model:
     paths = sorted(path for path in folder.iterdir() if path.is_file())
     files = tuple(ModelFile(path.name, sha256_of(path), path.stat().st_size) for path in paths)
     whole = replace(model, files=files)
-    (folder / RECORD).write_bytes(msgspec.json.format(msgspec.json.encode(whole), indent=1) + b"\n")
+    noted = asdict(whole) | {"files": [{key: getattr(file, key) for key in NOTED} for file in files]}
+    (folder / RECORD).write_text(json.dumps(noted, indent=1) + "\n", "utf-8")
     return whole
+
+
+def _model(noted: dict[str, Any]) -> Model:
+    """A record read back. Its every value is checked: the standard library does not."""
+    files = tuple(ModelFile(**{key: file[key] for key in NOTED}) for file in noted["files"])
+    model = Model(**noted | {"files": files})
+    texts = [model.name, model.use, model.licence, model.origin, model.own_code]
+    texts += [text for file in files for text in (file.name, file.sha256)]
+    if not all(isinstance(text, str) for text in texts) or not all(type(f.bytes) is int for f in files):
+        raise TypeError("a record of a model with values of other types")
+    return model
 
 
 def _find_code_here(config: Path) -> None:
