@@ -21,7 +21,7 @@ from rag.encode.base import Floats
 from rag.errors import SpecError
 from rag.onnx import OnnxModel, plain, tokenizer
 from rag.placement import digest_of, placement
-from rag.rerank.base import Pair
+from rag.rerank.base import Pair, suffix
 from rag.rerank.pairs import PairReranker
 from rag.types import ScoreKind
 
@@ -59,8 +59,8 @@ def load(
     are. An ONNX file has no projection, and without it that is worse.
     """
     chosen = dict(options or {})
-    markers = chosen.pop("markers", None)
-    if chosen or not isinstance(markers, bool | None):
+    markers = chosen.get("markers")
+    if set(chosen) - {"markers"} or not isinstance(markers, bool | None):
         raise SpecError(f"The backend colbert has the one option markers = true or false, not {options}.")
     file = directory / "model.onnx"
     body: States
@@ -71,9 +71,7 @@ def load(
 
         body = TorchStates(directory, placement())
     marked = not file.exists() if markers is None else markers
-    of = fingerprint(name, digest or digest_of(directory)) + (
-        "" if markers is None else f":markers={markers}"
-    )
+    of = fingerprint(name, digest or digest_of(directory)) + suffix(chosen)
     return PairReranker(ColbertPairs(directory, body, of, marked))
 
 

@@ -13,8 +13,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from rag.models import CATALOGUE
-from search_app import health, queries, verified
+from search_app import health, pipelines, queries, verified
 from search_app.manage.staff import staff_only
 from search_app.models import TraceRecord
 from search_app.pages.hour_chart import Dot, draw
@@ -67,7 +66,7 @@ def part_context(part: health.Part) -> dict[str, Any]:
     details = dict(part.details)
     match part.name:
         case "models":
-            known = {model.name: model for model in CATALOGUE}
+            known = {model.name: model for model in pipelines.catalogue()}
             details["models"] = [
                 row
                 | {"size": megabytes(row["bytes"])}

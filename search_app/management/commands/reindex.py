@@ -9,7 +9,6 @@ from rag.errors import SieveError
 from rag.index import embedded
 from rag.index.base import EncodedPassages
 from rag.ingest import encode
-from rag.models import CATALOGUE
 from rag.spec import EncoderSpec
 from search_app import gate, indexes, pipelines, promotion, reindexing, selectors, services
 from search_app.management.base import CommandParser, SieveCommand, progress
@@ -97,7 +96,8 @@ def encoder_named(name: str | None) -> EncoderSpec | None:
     backend, slash, model = name.partition("/")
     if slash:
         return EncoderSpec(backend=backend, model=model)
-    known = [model.name for model in CATALOGUE if "encoder" in model.use and "cross" not in model.use]
+    encoders = (model for model in pipelines.catalogue() if "encoder" in model.use)
+    known = [model.name for model in encoders if "cross" not in model.use]
     if name not in known:
         raise SieveError(f"There is no encoder {name!r}. There are: {', '.join(known)}.")
     return EncoderSpec(backend=pipelines.default().encoder.backend, model=name)
