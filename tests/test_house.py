@@ -73,7 +73,7 @@ def test_an_import_loads_nothing_heavy(statement: str) -> None:
 
 def test_the_ground_needs_the_standard_library_only() -> None:
     code = (
-        "import sys; import rag.types, rag.trace, rag.errors; "
+        "import sys; import rag.types, rag.trace, rag.errors, rag.models; "
         "print(*{m.partition('.')[0] for m in sys.modules} - sys.stdlib_module_names - {'rag', '__main__'})"
     )
     done = subprocess.run([sys.executable, "-S", "-c", code], cwd=ROOT, capture_output=True, text=True)
