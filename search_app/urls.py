@@ -44,9 +44,10 @@ urlpatterns = [
     path("manage/", include("search_app.manage.urls")),
     path("admin/", admin.site.urls),
     path("api/", include("search_app.api.urls")),
-    # Where clients of other rerankers look when they are given the address of the site alone.
-    path("v1/rerank", rerank.RerankView.as_view(), name="rerank"),
-    path("v2/rerank", rerank.RerankV2View.as_view(), name="rerank-v2"),
+    # Where clients of other rerankers look when they are given the address of the site alone: the API's own
+    # views, which the schema has under /api/.
+    path("v1/rerank", rerank.RerankView.as_view(schema=None), name="rerank"),
+    path("v2/rerank", rerank.RerankV2View.as_view(schema=None), name="rerank-v2"),
 ]
 
 handler400 = "search_app.api.problems.bad_request"
