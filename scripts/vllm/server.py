@@ -99,8 +99,8 @@ class Server:
 
     def pid(self) -> int | None:
         """Its process, if that is alive and ours: after a crash the number may be another's."""
-        if self._process is not None and self._process.poll() is not None:
-            return None
+        if self._process is not None:  # ours to wait for; in its first moment it has no command line yet
+            return self._process.pid if self._process.poll() is None else None
         try:
             pid = int(self._pid_file.read_text("utf-8"))
             command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
