@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-
 pytestmark = [pytest.mark.browser, pytest.mark.models]
 
 QUESTION = "What happens to my answer when the reranker runs out of time?"
