@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from django.db.models import Count, Q
+from django.db.models import Count
 
 from search_app import contents, selectors
 from search_app.models import Document, DocumentVersion, Removal
@@ -59,30 +59,30 @@ def settled(look: Callable[[], Mapping[Entry, int]], looks: int = LOOKS) -> Diff
     """The differences that stay when one looks again. `look` reads the index anew at each call.
 
     What is missing at two looks is missing: it was current at the first, so it was written before the
-    second. What is left may be on its way out; a removal that waits is no difference.
+    second. What is left may be on its way out: a removal that waits, or waited before the last look and was
+    done since, is no difference.
     """
+    leaving = _leaving()
     found = compare(look())
     for _ in range(looks - 1):
         if not found:
             break
         time.sleep(PAUSE_S)
+        leaving |= _leaving()
         found &= compare(look())
-    if found.left:
-        rows = Removal.objects.filter(_of(found.left)).values_list("document_number", "version")
-        leaving = {(str(number), version) for number, version in rows}
-        left = {e for e in found.left if not leaving & {e, (e[0], None)}}
-        found = Differences(found.missing, found.unequal, frozenset(left))
-    return found
+    left = frozenset(entry for entry in found.left if not leaving & {entry, (entry[0], None)})
+    return Differences(found.missing, found.unequal, left)
+
+
+def _leaving() -> set[tuple[str, int | None]]:
+    """(document id, version) of the removals that wait; without a version all of the document leaves."""
+    rows = Removal.objects.values_list("document_number", "version")
+    return {(str(number), version) for number, version in rows}
 
 
 def _at_work() -> Iterable[Entry]:
     rows = Document.objects.filter(state=Document.State.WORKING).values_list("pk", "fence")
     return ((str(pk), fence) for pk, fence in rows)
-
-
-def _of(entries: Iterable[Entry]) -> Q:
-    numbers = {int(document) for document, _ in entries if document.isdecimal()}
-    return Q(document_number__in=numbers) if len(numbers) < 500 else Q()
 
 
 def differences(look: Callable[[], Mapping[Entry, int]]) -> list[str]:
