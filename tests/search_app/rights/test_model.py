@@ -95,6 +95,7 @@ def test_nobody_sees_what_is_not_his_and_everybody_finds_what_is(worker: Worker)
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_the_same_with_two_thousand_queries_of_each_user(worker: Worker) -> None:
     world = World(random.Random(2), worker)
     world.build()
