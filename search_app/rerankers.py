@@ -10,13 +10,13 @@ from typing import Any, Literal
 from django.conf import settings
 
 import rag.rerank
-from rag import backends, services
+from rag import backends, given, services
 from rag.errors import SpecError
 from rag.rerank import chat
 from rag.rerank.dialects import base as dialects
 from rag.services import Service
 from rag.spec import ScorerSpec
-from rag.types import Passage, Scores
+from rag.types import Scores
 from search_app import pipelines
 
 Takes = Literal["a model", "a service", "the index", "nothing"]
@@ -120,26 +120,10 @@ def attempt(spec: ScorerSpec, question: str, texts: Sequence[str]) -> Trial:
     began = time.monotonic()
     reranker = pipelines.backends().cross_encoder(spec)
     loaded = time.monotonic()
-    passages = [_passage(place, text) for place, text in enumerate(texts)]
+    passages = given.passages(texts, lambda text: len(text.split()))
     scores = reranker.score(question, passages, deadline=loaded + spec.budget_ms / 1000)
     ended = time.monotonic()
     return Trial(reranker.fingerprint, scores, (loaded - began) * 1000, (ended - loaded) * 1000)
-
-
-def _passage(place: int, text: str) -> Passage:
-    return Passage(
-        id=f"trial:1:{place}",
-        document_id="trial",
-        version=1,
-        position=place,
-        collection="trial",
-        title="",
-        headings=(),
-        text=text,
-        span=(0, len(text)),
-        page=None,
-        tokens=len(text.split()),
-    )
 
 
 def option(text: str) -> tuple[str, Any]:

@@ -10,6 +10,12 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 
 
+def unit(rows: Floats) -> Floats:
+    """The same vectors, along the last axis, at unit length; one of zeros stays as it is."""
+    lengths = np.sqrt(np.square(rows).sum(axis=-1, keepdims=True))
+    return np.asarray(rows / np.maximum(lengths, 1e-12), np.float32)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Encoding:
     """Vectors of some texts, in the order given, and the states of their tokens."""

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 
 from rag.codes import SCHEME, quantise
-from rag.encode.base import Encoding, Floats
+from rag.encode.base import Encoding, Floats, unit
 from rag.errors import EncoderUnavailable, ModelError
 from rag.onnx import OnnxModel, batches, plain, tokenizer
 from rag.parallel import in_parallel
@@ -148,13 +148,8 @@ class OnnxEncoder:
             for row, index in enumerate(batch):
                 size = len(tokens[index].ids)
                 pooled = hidden[row, 0] if self._recipe.pooling == "cls" else hidden[row, :size].mean(axis=0)
-                vectors[index] = _unit(pooled)
-                states[index] = _unit(hidden[row, 1 : size - 1])
+                vectors[index] = unit(pooled)
+                states[index] = unit(hidden[row, 1 : size - 1])
 
         in_parallel(run, len(plan), self._model.threads)
         return Encoding(vectors, tuple(states))
-
-
-def _unit(rows: Floats) -> Floats:
-    lengths = np.sqrt(np.square(rows).sum(axis=-1, keepdims=True))
-    return np.asarray(rows / np.maximum(lengths, 1e-12), np.float32)

@@ -17,11 +17,13 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from rag.encode.base import Floats
+from rag.encode.base import Floats, unit
 from rag.errors import SpecError
 from rag.onnx import OnnxModel, plain, tokenizer
+from rag.onnx_file import operators
 from rag.placement import digest_of, placement
 from rag.rerank.base import Pair, suffix
+from rag.rerank.onnx import INT8
 from rag.rerank.pairs import PairReranker
 from rag.types import ScoreKind
 
@@ -84,7 +86,7 @@ class OnnxStates:
     def __init__(self, file: Path, threads: int | None) -> None:
         self._model = OnnxModel.load(file, output="last_hidden_state", threads=threads)
         self.lanes, self.batch_tokens = self._model.threads, 1
-        self.precision = "int8" if "int8" in file.parent.name else "float32"
+        self.precision = "int8" if INT8 & operators(file.read_bytes()) else "float32"
 
     def of(self, texts: Sequence[Sequence[int]], seen: Sequence[int]) -> list[Floats]:
         return [self._one(ids, size) for ids, size in zip(texts, seen, strict=True)]
@@ -95,7 +97,7 @@ class OnnxStates:
         feed = {"input_ids": text, "attention_mask": mask, "token_type_ids": np.zeros_like(text)}
         feed = {name: array for name, array in feed.items() if name in self._model.inputs}
         try:
-            return _unit(self._model.session.run([self._model.output], feed)[0][0])
+            return unit(self._model.session.run([self._model.output], feed)[0][0])
         except Exception as error:  # its errors have no common base but this
             raise RuntimeError(f"A model run over {len(ids)} tokens failed.") from error
 
@@ -171,8 +173,3 @@ class ColbertPairs:
         if not len(question) or not len(passage):
             return -1.0
         return float((question @ passage.T).max(axis=1).mean())
-
-
-def _unit(rows: Floats) -> Floats:
-    lengths = np.sqrt(np.square(rows).sum(axis=-1, keepdims=True))
-    return np.asarray(rows / np.maximum(lengths, 1e-12), np.float32)
