@@ -21,13 +21,14 @@ import numpy as np
 from _common import ROOT, table, write
 from tqdm import tqdm
 
+from rag.answers import Answer
 from rag.encode import onnx as encoders
 from rag.encode.onnx import OnnxEncoder
 from rag.generate.base import Finished
 from rag.generate.extractive import ExtractiveGenerator
 from rag.models import ModelStore
 from rag.rerank import onnx as rerankers
-from rag.types import Answer, Passage
+from rag.types import Passage
 
 TOP, EVERYTHING = 5, -1e9
 THRESHOLDS = (-8.0, -6.0, -4.0, -3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0)

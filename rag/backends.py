@@ -23,7 +23,19 @@ from rag.pipeline import Pipeline
 from rag.rerank.base import Reranker, TextReranker
 from rag.rerank.windows import windowed
 from rag.services import Service
-from rag.spec import EncoderSpec, GenerateSpec, LateSpec, Options, PipelineSpec, RerankSpec, ScorerSpec
+from rag.spec import (
+    EncoderSpec,
+    ExpandSpec,
+    GenerateSpec,
+    LateSpec,
+    Options,
+    PipelineSpec,
+    RefuseSpec,
+    RerankSpec,
+    RewriteSpec,
+    ScorerSpec,
+    VerifySpec,
+)
 
 S = TypeVar("S")
 P = TypeVar("P")
@@ -95,6 +107,10 @@ class Backends:
         made: Generator = module("generate", spec.backend).build(spec, self._load)
         return made
 
+    def part(self, kind: str, spec: RewriteSpec | ExpandSpec | RefuseSpec | VerifySpec) -> Any:
+        """The part that the module `rag.<kind>.<backend>` builds. Raises `ModelError`, `SpecError`."""
+        return module(kind, spec.backend).build(spec, self._load)
+
     def late(self, spec: LateSpec, encoder: Encoder, index: IndexReader) -> Reranker:
         made: Reranker = module("rerank", spec.backend).build(encoder, index.token_codes)
         return made
@@ -113,6 +129,10 @@ class Backends:
             else (),
             reranker=_if_here(lambda last: self.last(last, encoder), spec.rerank),
             generator=_if_here(self.generator, spec.generate),
+            rewriter=_if_here(lambda part: self.part("rewrite", part), spec.rewrite),
+            expander=_if_here(lambda part: self.part("expand", part), spec.expand),
+            judge=_if_here(lambda part: self.part("refuse", part), spec.refuse),
+            verifier=_if_here(lambda part: self.part("verify", part), spec.verify),
             paces=self._paces,
         )
 
@@ -132,20 +152,28 @@ class Backends:
 
         def load() -> Any:
             of = module(kind, backend)
+            if getattr(of, "NEEDS_SERVICE", False):
+                service, remote = self._service(model)
+                return of.connect(service, remote)
             files = self._model_path(model) if getattr(of, "NEEDS_MODEL", True) else None
             return of.load(model, files, threads=self._threads)
 
         return self.once((kind, backend, model), load)
 
+    def _service(self, model: str) -> tuple[Service, str]:
+        """The service of `service/model`, and the model's name there. Raises `ModelError`."""
+        service, _, remote = model.partition("/")
+        if service not in self._services:
+            there_are = ", ".join(sorted(self._services)) or "none"
+            raise ModelError(f"There is no service {service!r} here; there are: {there_are}.")
+        return self._services[service], remote
+
     def _reranker(self, backend: str, model: str, options: Options) -> Any:
         def load() -> Any:
             of = module("rerank", backend)
             if getattr(of, "NEEDS_SERVICE", False):
-                service, _, remote = model.partition("/")
-                if service not in self._services:
-                    there_are = ", ".join(sorted(self._services)) or "none"
-                    raise ModelError(f"There is no service {service!r} here; there are: {there_are}.")
-                return self._cached(of.connect(self._services[service], remote, options=options))
+                service, remote = self._service(model)
+                return self._cached(of.connect(service, remote, options=options))
             if not getattr(of, "NEEDS_MODEL", True):
                 return of.load(model, None, threads=self._threads, options=options)
             if self._elsewhere is not None:

@@ -14,11 +14,12 @@ from dataclasses import dataclass, field
 from rag.blend import blended, with_reranker
 from rag.clock import Clock
 from rag.errors import RerankUnavailable, Unavailable
+from rag.events import Ranked, Skipped
 from rag.pace import Pace, Paces, share_ms
 from rag.rerank.base import Reranker
 from rag.rerank.cache import CachedReranker
 from rag.spec import PipelineSpec, RerankSpec, ScorerSpec
-from rag.trace import Ranked, Skipped, Trace
+from rag.trace import Trace
 from rag.types import NOTHING_SPENT, Passage, Query, Ranking, Scores, Spent, Stage
 
 NAMES: dict[Stage, str] = {

@@ -13,9 +13,9 @@ import msgspec
 
 from rag.clock import Clock
 from rag.errors import RerankUnavailable
+from rag.events import Began, Event, Ranked, Skipped
 from rag.rerank.base import Reranker
 from rag.spec import RerankSpec
-from rag.trace import Began, Event, Ranked, Skipped
 from rag.types import Passage, Query, Ranking, ScoreKind, Stage, Timing
 
 GIVEN = "given"

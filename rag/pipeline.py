@@ -2,33 +2,46 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rag.blend import fusion_so_far, order_so_far
 from rag.cascade import Cascade, score
 from rag.clock import Clock
 from rag.encode.base import Encoder
-from rag.errors import (
-    EncoderUnavailable,
-    GenerationUnavailable,
-    IndexUnavailable,
-)
+from rag.errors import EncoderUnavailable, IndexUnavailable
+from rag.events import Began, Encoded, Event, Expanded, Packed, Permitted, Ranked, Rewritten, Skipped
+from rag.expand.base import Expander
 from rag.fuse import fuse
-from rag.generate.base import Finished, Generator
+from rag.generate.base import Generator
 from rag.index.base import IndexReader, Leg
 from rag.pace import Paces
 from rag.prompt import pack
+from rag.refuse.base import Judge
 from rag.rerank.base import Reranker
+from rag.rewrite.base import Rewriter
 from rag.spec import PipelineSpec
-from rag.trace import Began, Delta, Encoded, Event, Generated, Packed, Permitted, Ranked, Skipped, Trace, fold
-from rag.types import Answer, Dense, Hybrid, Lexical, Passage, Query, Ranking, Stage, Subquery, Timing, Usage
+from rag.trace import Trace, fold
+from rag.types import (
+    Dense,
+    Expansion,
+    Hybrid,
+    Lexical,
+    Passage,
+    Query,
+    Ranking,
+    Stage,
+    Subquery,
+    Timing,
+)
+from rag.understand import understand
+from rag.verify.base import Verifier
+from rag.writing import Writing
 
 Permit = Callable[[Sequence[Passage]], frozenset[str]]
 """Passages → the ids of those that the asker may read at this moment."""
 
 LEGS: tuple[Stage, ...] = ("bm25", "knn")
 LEG_NAMES: dict[Stage, str] = {"bm25": "words", "knn": "meaning"}
-NOTHING_FOUND = "No passage was found for this question."
 
 
 def permit_all(passages: Sequence[Passage]) -> frozenset[str]:
@@ -61,6 +74,10 @@ class Pipeline:
     """Rerankers of the stages before the last, coarsest first."""
     reranker: Reranker | None = None
     generator: Generator | None = None
+    rewriter: Rewriter | None = None
+    expander: Expander | None = None
+    judge: Judge | None = None
+    verifier: Verifier | None = None
     paces: Paces = field(default_factory=Paces)
     """What was learned of the rerankers' speed; kept by who makes pipelines."""
 
@@ -70,7 +87,7 @@ class Pipeline:
     def stream(
         self, query: Query, permit: Permit = permit_all, replay: Replay | None = None
     ) -> Iterator[Event]:
-        """Answer a question, event by event: retrieve, fuse, rerank, blend, pack, generate.
+        """Answer a question, event by event: understand, retrieve, fuse, rerank, blend, pack, write.
 
         Raises `IndexUnavailable` when neither leg can search, after an event for each that says why, and
         `RerankUnavailable` where the spec requires the cross-encoder. Every other loss is a `Skipped`
@@ -78,11 +95,20 @@ class Pipeline:
         """
         clock = Clock()
         yield self._began(query)
+        question, expansion = query, None
+        stored = replay.trace if replay else None
+        for event in understand(query, self.spec, self.rewriter, self.expander, clock, stored):
+            if isinstance(event, Rewritten):
+                question = replace(query, text=event.rewriting.question)
+            elif isinstance(event, Expanded):
+                expansion = event.expansion
+            yield event
+
         found: list[Ranking] = []
         if replay and replay.from_legs:
             retrieved = _again(replay.trace, self.spec.fuse.server, permit, clock)
         else:
-            retrieved = self._retrieve(query, permit, clock)
+            retrieved = self._retrieve(question, expansion, permit, clock)
         for event in retrieved:
             if isinstance(event, Ranked):
                 found.append(event.ranking)
@@ -97,7 +123,7 @@ class Pipeline:
             yield Ranked(fused, clock.since("fused", started), len(fused))
 
         final = fused
-        for event in self._rerank(query, found, fused, clock, replay):
+        for event in self._rerank(question, found, fused, clock, replay):
             if isinstance(event, Ranked) and event.ranking.stage == "final":
                 final = event.ranking
             yield event
@@ -105,7 +131,8 @@ class Pipeline:
         started = clock.now()
         passages, context, dropped = pack(final.candidates, self.spec.context)
         yield Packed(context, dropped, clock.since("pack", started))
-        yield from self._generate(query, passages, clock, patient=replay is not None)
+        writing = Writing(spec=self.spec, judge=self.judge, generator=self.generator, verifier=self.verifier)
+        yield from writing.run(question.text, passages, (*found, fused, final), clock)
 
     def _began(self, query: Query) -> Began:
         return Began(
@@ -117,7 +144,9 @@ class Pipeline:
             readable=self.index.count(query.collections),
         )
 
-    def _retrieve(self, query: Query, permit: Permit, clock: Clock) -> Iterator[Event]:
+    def _retrieve(
+        self, query: Query, expansion: Expansion | None, permit: Permit, clock: Clock
+    ) -> Iterator[Event]:
         """Both legs, each inside the asker's collections, then the check of what was found.
 
         Where the spec has the index fuse, it is asked for that besides them.
@@ -194,37 +223,6 @@ class Pipeline:
         stored = replay.trace if replay else None
         final, blend_ms = yield from cascade.run(query, so_far, deadline, clock, stored)
         yield Ranked(final, Timing("final", clock.now() - blend_ms, blend_ms + spent), len(final))
-
-    def _generate(
-        self, query: Query, passages: Sequence[Passage], clock: Clock, *, patient: bool
-    ) -> Iterator[Event]:
-        spec, started = self.spec.generate, clock.now()
-        if spec is None:
-            return
-        if not passages:
-            answer = Answer(NOTHING_FOUND, (), "no_answer")
-            yield Delta(answer.text)
-            yield Generated(answer, Usage("", 0, 0), clock.since("generate", started))
-            return
-        if self.generator is None:
-            reason = "No answer was written: the generator has no model on this machine."
-            yield Skipped("generate", reason, clock.since("generate", started))
-            return
-        written, first_ms = "", None
-        try:
-            for piece in self.generator.stream(query.text, passages, deadline=clock.deadline(spec.budget_ms)):
-                if isinstance(piece, Finished):
-                    timing = clock.since("generate", started)
-                    yield Generated(piece.answer, piece.usage, timing, first_ms)
-                else:
-                    first_ms = clock.now() - started if first_ms is None else first_ms
-                    written += piece.text
-                    yield piece
-        except GenerationUnavailable as error:
-            timing = clock.since("generate", started)
-            yield Skipped("generate", f"The answer could not be written to its end: {error}", timing)
-            if written:
-                yield Generated(Answer(written, (), "failed"), Usage(spec.model, 0, 0), timing, first_ms)
 
 
 def _again(stored: Trace, server: bool, permit: Permit, clock: Clock) -> Iterator[Event]:

@@ -41,6 +41,8 @@ class FuseSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, om
     """Candidates taken from each leg."""
     bm25: Weight
     knn: Weight
+    phrases: bool = False
+    """True: what stands in quotation marks must be in a passage word for word. Left out while False, too."""
     server: bool = False
     """True: the search cluster fuses; where it cannot, `rag.fuse` does, and the answer says so. Left out of
     the canonical form while False, so that older fingerprints stay."""
@@ -122,21 +124,82 @@ class BlendSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     reranked: Weight
 
 
-class ContextSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What is handed to the generator."""
+class ContextSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    """What is handed to the generator. Defaults are left out of the canonical form."""
 
     top: Annotated[int, Meta(ge=1, le=50)]
     max_tokens: Annotated[int, Meta(ge=64)]
+    """In tokens of the generator's own tokenizer, where it has one."""
+    near_duplicates: Annotated[float, Meta(ge=0, le=1)] = 0.0
+    """A passage that shares so much of its words with one before is left out; 0: only equal ones are."""
+    per_document: Annotated[int, Meta(ge=0, le=50)] = 0
+    """Most passages of one document; 0: any number."""
+    merge: bool = False
+    """True: passages that follow one another in a document are handed over as one."""
+    section_tokens: Annotated[int, Meta(ge=0, le=8192)] = 0
+    """A passage is handed over with what stands around it in its section, up to so many tokens; 0: alone."""
 
 
-class GenerateSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The generator, and below which confidence it says that the documents do not answer."""
+class GenerateSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    """The generator, and below which confidence it says that the documents do not answer.
+
+    `threshold` and `max_sentences` are read by those that quote; what has a default, by those that write.
+    """
+
+    backend: str
+    model: str
+    """A model of the store; for a service, `service/model`: see `rag.services`."""
+    threshold: float
+    max_sentences: Annotated[int, Meta(ge=1, le=20)]
+    budget_ms: Annotated[int, Meta(ge=1, le=600_000)]
+    max_tokens: Annotated[int, Meta(ge=1, le=8192)] = 400
+    """Most tokens that are written."""
+    temperature: Annotated[float, Meta(ge=0, le=2)] = 0.0
+    seed: Annotated[int, Meta(ge=0, le=2**31 - 1)] = 0
+    prompt: str = "answer"
+    """The prompt's name: a module of `rag.prompts`."""
+
+
+class RewriteSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How a follow-up becomes a question that stands alone; see `rag.rewrite`."""
+
+    backend: str
+    model: str
+    """Empty for a backend that has none."""
+    budget_ms: Annotated[int, Meta(ge=1, le=60_000)]
+
+
+class ExpandSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """More texts that are searched with the question; see `rag.expand`."""
+
+    backend: Literal["multi_query", "hyde"]
+    model: str
+    number: Annotated[int, Meta(ge=1, le=8)]
+    budget_ms: Annotated[int, Meta(ge=1, le=60_000)]
+
+
+class RefuseSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What is weighed before anything is written; see `rag.refuse`."""
+
+    backend: str
+    model: str
+    threshold: Annotated[float, Meta(ge=0, le=1)]
+    """Below this confidence the answer is that the documents do not answer."""
+    budget_ms: Annotated[int, Meta(ge=1, le=60_000)]
+
+
+class VerifySpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How each sentence of the answer is held against what it cites; see `rag.verify`."""
 
     backend: str
     model: str
     threshold: float
-    max_sentences: Annotated[int, Meta(ge=1, le=20)]
-    budget_ms: Annotated[int, Meta(ge=1, le=600_000)]
+    """In the scale of the verifier: a sentence below it is marked as unsupported."""
+    budget_ms: Annotated[int, Meta(ge=1, le=60_000)]
+
+
+LATER = ("rewrite", "expand", "refuse", "verify")
+"""Parts that a spec may have since later; left out of the canonical form where they are None."""
 
 
 class PipelineSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -150,6 +213,10 @@ class PipelineSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     late: LateSpec | None = None
     rerank: RerankSpec | None = None
     generate: GenerateSpec | None = None
+    rewrite: RewriteSpec | None = None
+    expand: ExpandSpec | None = None
+    refuse: RefuseSpec | None = None
+    verify: VerifySpec | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -159,7 +226,7 @@ class PipelineSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     def as_dict(self) -> dict[str, Any]:
         """The canonical form."""
         built: dict[str, Any] = msgspec.to_builtins(self)
-        return built
+        return {name: part for name, part in built.items() if part is not None or name not in LATER}
 
     def whole(self) -> dict[str, Any]:
         """The same with the values that the canonical form leaves out."""
@@ -168,7 +235,7 @@ class PipelineSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
 
 def canonical(spec: PipelineSpec) -> bytes:
-    return msgspec.json.encode(spec, order="deterministic")
+    return msgspec.json.encode(spec.as_dict(), order="deterministic")
 
 
 def from_mapping(data: Mapping[str, Any]) -> PipelineSpec:

@@ -1,99 +1,37 @@
-"""What happened to a question: the events that the pipeline yields, in order, and the trace, their fold."""
+"""The trace: everything that happened to a question, the fold of its events."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from rag.answers import Answer, Check, Confidence, Usage
+from rag.events import (
+    Began,
+    Delta,
+    Encoded,
+    Event,
+    Expanded,
+    Generated,
+    Packed,
+    Permitted,
+    Ranked,
+    Rewritten,
+    Skipped,
+    Verified,
+    Weighed,
+)
 from rag.types import (
     NOTHING_SPENT,
-    Answer,
     Candidate,
     ContextPassage,
+    Expansion,
     Passage,
     Query,
     Ranking,
+    Rewriting,
     Spent,
     Timing,
-    Usage,
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Began:
-    """First event: what is asked, of which index, by which spec."""
-
-    query: Query
-    pipeline: str
-    spec: Mapping[str, object]
-    fingerprint: str
-    index_version: str
-    readable: int
-    """Passages in the collections that the asker may read."""
-
-
-@dataclass(frozen=True, slots=True)
-class Encoded:
-    timing: Timing
-
-
-@dataclass(frozen=True, slots=True)
-class Ranked:
-    ranking: Ranking
-    timing: Timing
-    asked: int
-    """How many candidates the stage was given or asked for; it may have scored fewer."""
-    partial: str = ""
-    """Why a leg may lack passages that are there: a clause such as "2 of 5 shards answered"."""
-    spent: Spent = NOTHING_SPENT
-    """What the scores of a reranker cost and stand on."""
-
-
-@dataclass(frozen=True, slots=True)
-class Skipped:
-    """A stage that gave no ranking, with the reason in plain words."""
-
-    stage: str
-    reason: str
-    timing: Timing
-    failed: bool = True
-    """False where the spec leaves the stage out or there was nothing to do."""
-
-
-@dataclass(frozen=True, slots=True)
-class Permitted:
-    """The check of access at the end of retrieval: how many found passages may not be read (any more)."""
-
-    refused: int
-    timing: Timing
-
-
-@dataclass(frozen=True, slots=True)
-class Packed:
-    """Passages handed to the generator, and the candidates within reach that were left out, with why."""
-
-    context: tuple[ContextPassage, ...]
-    dropped: tuple[tuple[str, str], ...]
-    timing: Timing
-
-
-@dataclass(frozen=True, slots=True)
-class Delta:
-    """A piece of the answer's text, in order. The pieces joined are the answer's text."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Generated:
-    """Last event: the whole answer. `first_ms` is when its first piece came, from the start of generation."""
-
-    answer: Answer
-    usage: Usage
-    timing: Timing
-    first_ms: float | None = None
-
-
-Event = Began | Encoded | Ranked | Skipped | Permitted | Packed | Delta | Generated
 
 COARSER = {"coarse": "The first", "middle": "The second"}
 """The stages of a cascade before the last."""
@@ -136,6 +74,25 @@ class Trace:
     """Leg to why it may lack passages that are there. Such a trace must never be served from a cache."""
     spent: Mapping[str, Spent] = field(default_factory=dict, compare=False)
     """Stage to what its scores cost and stand on, for the stages with a reranker that says so."""
+    rewriting: Rewriting | None = None
+    expansion: Expansion | None = None
+    widened: tuple[Passage, ...] = ()
+    """Passages of the context that were handed over with what stands around them."""
+    confidence: Confidence | None = None
+    """Whether the context answers the question, where that was weighed before writing."""
+    checks: tuple[Check, ...] = ()
+    """Each sentence of the answer held against what it cites, where that was done."""
+
+    @property
+    def question(self) -> str:
+        """What was searched and answered: the question as it was understood."""
+        return self.rewriting.question if self.rewriting else self.query.text
+
+    @property
+    def handed(self) -> tuple[tuple[int, Passage], ...]:
+        """Marker and passage of the context, in order, each as the generator read it."""
+        known = self.passages | {p.id: p for p in self.widened}
+        return tuple((c.marker, known[c.passage_id]) for c in self.context if c.passage_id in known)
 
     @property
     def partial_index(self) -> bool:
@@ -210,7 +167,10 @@ class Trace:
 
 
 def fold(events: Iterable[Event]) -> Trace:
-    """Gather the events of one question into its trace. The first event must be `Began`."""
+    """Gather the events of one question into its trace. The first event must be `Began`.
+
+    An answer that is not whole yet has the text so far, and `stopped` as its reason to end.
+    """
     stream = iter(events)
     began = next(stream)
     if not isinstance(began, Began):
@@ -227,6 +187,12 @@ def fold(events: Iterable[Event]) -> Trace:
     answer: Answer | None = None
     usage: Usage | None = None
     first_ms: float | None = None
+    written: list[Delta] = []
+    rewriting: Rewriting | None = None
+    expansion: Expansion | None = None
+    widened: tuple[Passage, ...] = ()
+    confidence: Confidence | None = None
+    checks: tuple[Check, ...] = ()
     for event in stream:
         match event:
             case Encoded(timing):
@@ -242,14 +208,25 @@ def fold(events: Iterable[Event]) -> Trace:
                 timings.append(timing)
             case Permitted(refused, timing):
                 timings.append(timing)
-            case Packed(context, dropped, timing):
+            case Rewritten(rewriting, timing):
+                timings.append(timing)
+            case Expanded(expansion, timing):
+                timings.append(timing)
+            case Packed(context, dropped, timing, widened):
+                timings.append(timing)
+            case Weighed(confidence, timing=timing):
                 timings.append(timing)
             case Generated(answer, usage, timing, first_ms):
                 timings.append(timing)
+            case Verified(checks, timing):
+                timings.append(timing)
             case Delta():
-                pass
+                written.append(event)
             case Began():
                 raise ValueError("a trace begins once")
+    if answer is None and written:
+        cited = tuple(citation for delta in written for citation in delta.citations)
+        answer = Answer("".join(delta.text for delta in written), cited, "stopped")
     return Trace(
         query=began.query,
         pipeline=began.pipeline,
@@ -269,4 +246,9 @@ def fold(events: Iterable[Event]) -> Trace:
         first_ms=first_ms,
         partial=partial,
         spent=spent,
+        rewriting=rewriting,
+        expansion=expansion,
+        widened=widened,
+        confidence=confidence,
+        checks=checks,
     )

@@ -8,19 +8,21 @@ from typing import Any
 
 import msgspec
 
-from rag.trace import Skipped, Trace
+from rag.answers import Answer, Check, Confidence, Usage
+from rag.events import Skipped
+from rag.trace import Trace
 from rag.types import (
-    Answer,
     Candidate,
     ContextPassage,
+    Expansion,
     Passage,
     Query,
     Ranking,
+    Rewriting,
     ScoreKind,
     Spent,
     Stage,
     Timing,
-    Usage,
 )
 
 VERSION = 1
@@ -71,6 +73,11 @@ class _StoredTrace(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     first_ms: float | None
     partial: dict[str, str] = {}
     spent: dict[str, Spent] = {}
+    rewriting: Rewriting | None = None
+    expansion: Expansion | None = None
+    widened: tuple[_StoredPassage, ...] = ()
+    confidence: Confidence | None = None
+    checks: tuple[Check, ...] = ()
 
 
 @lru_cache(maxsize=1024)  # a trace asks twice for each of its texts, and traces share most of them
@@ -80,7 +87,7 @@ def text_hash(text: str) -> str:
 
 def texts(trace: Trace) -> dict[str, str]:
     """Every passage text of the trace by its hash: what must be kept beside `to_json`."""
-    return {text_hash(p.text): p.text for p in trace.passages.values()}
+    return {text_hash(p.text): p.text for p in (*trace.passages.values(), *trace.widened)}
 
 
 def to_json(trace: Trace) -> dict[str, Any]:
@@ -116,6 +123,11 @@ def to_json(trace: Trace) -> dict[str, Any]:
         first_ms=trace.first_ms,
         partial=dict(trace.partial),
         spent=dict(trace.spent),
+        rewriting=trace.rewriting,
+        expansion=trace.expansion,
+        widened=tuple(_stored_passage(p) for p in trace.widened),
+        confidence=trace.confidence,
+        checks=trace.checks,
     )
     built: dict[str, Any] = msgspec.to_builtins(stored)
     return built
@@ -136,8 +148,10 @@ def from_json(data: Mapping[str, Any], texts: Mapping[str, str]) -> Trace:
         )
         for r in stored.rankings
     )
-    same = {f.name: getattr(stored, f.name) for f in fields(Trace) if f.name != "rankings"}
-    return Trace(rankings=rankings, **same)
+    widened = tuple(_passage(p, texts.get(p.sha256, PURGED)) for p in stored.widened)
+    made = ("rankings", "widened")
+    same = {f.name: getattr(stored, f.name) for f in fields(Trace) if f.name not in made}
+    return Trace(rankings=rankings, widened=widened, **same)
 
 
 def _stored_passage(p: Passage) -> _StoredPassage:

@@ -32,12 +32,32 @@ a place counted down, of which only the order means anything."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Filters:
+    """What a passage must be besides readable; inside each leg of the search. Empty: anything."""
+
+    documents: tuple[str, ...] = ()
+    """Ids of the documents, one of which it must be of."""
+    title: str = ""
+    """Words that the title of its document must all have."""
+    phrases: tuple[str, ...] = ()
+    """Texts that must stand in it word for word; case and white space do not count."""
+
+
+NO_FILTERS = Filters()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
     """A question, and the collections its asker may read (derived on the server, never from the client)."""
 
     id: str
     text: str
+    """As the asker wrote it."""
     collections: tuple[str, ...]
+    history: tuple[str, ...] = ()
+    """Questions asked before in this conversation, oldest first, as they were understood. No answers: the
+    trace of this question would be as secret as theirs."""
+    filters: Filters = NO_FILTERS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,40 +222,21 @@ class Scores:
 
 
 @dataclass(frozen=True, slots=True)
-class Citation:
-    """A part of the answer and the part of a passage that carries it."""
+class Rewriting:
+    """A question that stands alone, made of a follow-up and the questions before it."""
 
-    marker: int
-    """Number of the passage in the context, from 1."""
-    passage_id: str
-    span: tuple[int, int]
-    """Cited characters in the parsed document's text."""
-    answer_span: tuple[int, int]
-    """Characters of the answer's text that this citation supports, its marker not included."""
-
-
-FinishReason = Literal["answered", "no_answer", "length", "failed"]
+    question: str
+    by: str
+    """The model, or `rule`."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """The answer's text with markers such as `[1]`, and what they point at.
+class Expansion:
+    """More texts that are searched with the question, in one search: see `rag.expand`."""
 
-    `no_answer` says that the documents do not answer the question: `text` then says so in a sentence.
-    """
-
-    text: str
-    citations: tuple[Citation, ...]
-    finish_reason: FinishReason
-    confidence: float | None = None
-    """What the refusal was decided on, in the scale of the generator's own threshold."""
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    model: str
-    prompt_tokens: int
-    completion_tokens: int
+    method: Literal["multi_query", "hyde"]
+    texts: tuple[str, ...]
+    by: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 import msgspec
 
 from rag.errors import IndexUnavailable, SieveError
+from rag.events import Event, Ranked
 from rag.pipeline import Pipeline
-from rag.trace import Event, Ranked, Trace, fold
+from rag.trace import Trace, fold
 from rag.types import Query
 from search_app import access, metrics, pipelines, selectors, services
 from search_app.access import Viewer

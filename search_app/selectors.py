@@ -114,14 +114,17 @@ def _seen_by(viewer: Viewer, record: TraceRecord) -> tuple[dict[str, Any], bool]
     query = record.body["query"]
     query = query | {"collections": [name for name in query["collections"] if name in names]}
     passages = [seen(passage) for passage in record.body["passages"]]
+    widened = [seen(passage) for passage in record.body.get("widened", ())]
     gone = not collection_of.keys() >= set(record.used)
-    return record.body | {"query": query, "passages": passages} | ({"answer": None} if gone else {}), gone
+    body = record.body | {"query": query, "passages": passages, "widened": widened}
+    return body | ({"answer": None, "checks": []} if gone else {}), gone
 
 
 def _kept_texts(body: Mapping[str, Any]) -> dict[str, str]:
     """Texts of the passages by hash; those that are not kept any more are left out."""
-    wanted = {p["sha256"] for p in body["passages"]}
-    documents = {int(p["document_id"]) for p in body["passages"] if p["document_id"].isdecimal()}
+    passages = [*body["passages"], *body.get("widened", ())]
+    wanted = {p["sha256"] for p in passages}
+    documents = {int(p["document_id"]) for p in passages if p["document_id"].isdecimal()}
     rows = PassageText.objects.filter(sha256__in=wanted, document_id__in=documents)
     return dict(rows.values_list("sha256", "text"))
 

@@ -92,7 +92,7 @@ def record_trace(
         body=trace_store.to_json(trace),
     )
     with transaction.atomic():
-        _keep_texts(passages.values())
+        _keep_texts((*passages.values(), *trace.widened))
         if conversation is not None:
             conversation.save()  # begins with its first question, and says when the last one was asked
         record.save(force_insert=True)

@@ -4,8 +4,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from rag.trace import Delta
-from rag.types import Answer, Passage, Usage
+from rag.answers import Answer, Usage
+from rag.events import Delta
+from rag.types import Passage
+
+NO_ANSWER = "The documents do not answer this question."
+"""The text of an answer with the reason `no_answer`, whoever decided it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,11 @@ class Generator(Protocol):
     ) -> Iterator[Delta | Finished]:
         """Deltas, then exactly one `Finished` whose text is the deltas joined.
 
-        `context[i]` has the marker `i + 1`. Raises `GenerationUnavailable` at any point.
+        `context[i]` has the marker `i + 1`. Raises `GenerationUnavailable` at any point: the deltas so far
+        stay. Closing the iterator ends the writing, wherever that happens.
         """
+        ...
+
+    def count(self, texts: Sequence[str]) -> list[int] | None:
+        """Tokens of each text as the model will read it; None where no tokenizer of its own is known."""
         ...

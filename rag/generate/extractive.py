@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any, Protocol
 
+from rag.answers import Answer, Citation, Usage
 from rag.errors import GenerationUnavailable, RerankUnavailable
-from rag.generate.base import Finished
+from rag.events import Delta
+from rag.generate.base import NO_ANSWER, Finished
 from rag.sentences import sentences
 from rag.spec import GenerateSpec
-from rag.trace import Delta
-from rag.types import Answer, Citation, Passage, Scores, Usage, with_context
+from rag.types import Passage, Scores, with_context
 
-NO_ANSWER = "The documents do not answer this question."
 MARGIN = 2.0
 """How far below the best sentence, in logits, another one may be and still stand beside it."""
 
@@ -92,8 +92,11 @@ class ExtractiveGenerator:
                     answer_span=(begin, begin + len(sentence.text)),
                 )
             )
-            yield Delta(quoted)
+            yield Delta(quoted, (citations[-1],))
         yield self._finished(Answer(text, tuple(citations), "answered", best), context)
+
+    def count(self, texts: Sequence[str]) -> None:
+        """Nothing is written, so no tokenizer of its own counts."""
 
     def _score(
         self, question: str, found: Sequence[_Sentence], deadline: float

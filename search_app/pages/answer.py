@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from itertools import pairwise, zip_longest
 from typing import Any
 
+from rag.answers import Answer, Citation
 from rag.trace import Trace
-from rag.types import Answer, Citation, Passage
+from rag.types import Passage
 from search_app.pages import spent
 from search_app.pages.links import answer_url, document_url, trace_url
 from search_app.pages.spans import Piece, cut, excerpt, unwrapped

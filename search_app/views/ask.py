@@ -12,7 +12,7 @@ from django.template.loader import render_to_string
 from django.views.decorators.http import require_safe
 
 from rag.errors import SieveError, Unavailable
-from rag.trace import Delta, Event, Packed, Ranked
+from rag.events import Delta, Event, Packed, Ranked
 from search_app import conversations, sse
 from search_app.access import Viewer, viewer_of
 from search_app.asking import RETRY_S, Recording

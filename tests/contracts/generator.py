@@ -4,10 +4,11 @@ import time
 
 import pytest
 
+from rag.answers import Answer
 from rag.errors import GenerationUnavailable
+from rag.events import Delta
 from rag.generate.base import Finished, Generator
-from rag.trace import Delta
-from rag.types import Answer, Passage
+from rag.types import Passage
 from tests.rag.build import passage
 
 QUESTION = "When does the ferry leave in the morning?"

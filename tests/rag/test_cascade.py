@@ -15,13 +15,14 @@ from rag.backends import Backends
 from rag.cascade import SLICE, Cascade
 from rag.clock import Clock
 from rag.errors import RerankUnavailable, SpecError
+from rag.events import Began, Ranked, Skipped
 from rag.index import embedded
 from rag.ingest import encode
 from rag.pace import Paces
 from rag.parse.base import ParsedDocument
 from rag.rerank.base import Reranker
 from rag.split import split
-from rag.trace import Began, Ranked, Skipped, Trace, fold
+from rag.trace import Trace, fold
 from rag.types import Passage, Query, Ranking, ScoreKind, Scores, Spent, Timing
 from tests import models
 from tests.rag.build import passage

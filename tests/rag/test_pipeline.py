@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from rag import spec as specs
+from rag.answers import Answer, Usage
 from rag.encode.base import Encoding
 from rag.encode.hashing import HashingEncoder
 from rag.errors import EncoderUnavailable, GenerationUnavailable, RerankUnavailable
+from rag.events import Delta
 from rag.fuse import rrf
 from rag.generate.base import Finished
 from rag.index import embedded
@@ -20,8 +22,8 @@ from rag.parse.base import ParsedDocument
 from rag.pipeline import Pipeline, Replay
 from rag.rerank.late_interaction import LateInteraction
 from rag.split import split
-from rag.trace import Delta, Trace
-from rag.types import Answer, Passage, Query, Scores, Usage
+from rag.trace import Trace
+from rag.types import Passage, Query, Scores
 
 TEXTS = {
     "ferry": "The ferry leaves at seven in the morning.",

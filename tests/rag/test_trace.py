@@ -1,6 +1,7 @@
 import pytest
 
-from rag.trace import Began, Delta, Encoded, Permitted, Ranked, Skipped, fold
+from rag.events import Began, Delta, Encoded, Permitted, Ranked, Skipped
+from rag.trace import fold
 from rag.types import NOTHING_SPENT, Query, Spent, Timing
 from tests.rag.build import ranking
 

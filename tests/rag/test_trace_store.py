@@ -1,9 +1,11 @@
 import json
 
+from rag.answers import Answer, Citation, Usage
+from rag.events import Began, Generated, Packed, Ranked, Skipped
 from rag.replay import difference
-from rag.trace import Began, Generated, Packed, Ranked, Skipped, Trace, fold
+from rag.trace import Trace, fold
 from rag.trace_store import from_json, texts, to_json
-from rag.types import Answer, Citation, ContextPassage, Query, Timing, Usage
+from rag.types import ContextPassage, Query, Timing
 from tests.rag.build import ranking
 
 T = Timing("step", 0.5, 1.25, 1.0)

@@ -12,7 +12,7 @@ from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from rag.trace import Delta, Event, Packed
+from rag.events import Delta, Event, Packed
 from search_app import asking, pipelines, sse
 from search_app.api import problems, results
 from search_app.api.base import Api

@@ -4,20 +4,10 @@ import random
 from collections.abc import Sequence
 from dataclasses import replace
 
-from rag.trace import Skipped, Trace
-from rag.types import (
-    Answer,
-    Candidate,
-    Citation,
-    ContextPassage,
-    Passage,
-    Query,
-    Ranking,
-    Spent,
-    Stage,
-    Timing,
-    Usage,
-)
+from rag.answers import Answer, Citation, Usage
+from rag.events import Skipped
+from rag.trace import Trace
+from rag.types import Candidate, ContextPassage, Passage, Query, Ranking, Spent, Stage, Timing
 
 QUESTION = "How long may a beehive be left closed in spring before the colony needs help?"
 

@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 from django.template.loader import render_to_string
 
+from rag.answers import Answer, Citation
 from rag.trace import Trace
-from rag.types import Answer, Citation, ContextPassage, Query, Ranking
+from rag.types import ContextPassage, Query, Ranking
 from search_app.pages.answer import answer_context, cards, flow, ranks_line, segments, support
 from tests.search_app.pages.build_trace import SPEC, build, passage
 

@@ -6,7 +6,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from rag.trace import Skipped, Trace
+from rag.events import Skipped
+from rag.trace import Trace
 from rag.types import ContextPassage, Query, Ranking, Timing
 from search_app.pages import rank_chart
 from search_app.pages.rank_lines import columns, fates, legend, lines

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from django.template.loader import render_to_string
 
-from rag.trace import Skipped
+from rag.events import Skipped
 from rag.types import Timing
 from search_app.pages.answer import answer_context
 from search_app.pages.document import document_context
