@@ -7,6 +7,7 @@ file=${1:-.env}
 umask 077
 [ -e "$file" ] || cp .env.example "$file"
 chmod 600 "$file"
+grep -q '^COMPOSE_PROFILES=' "$file" || echo COMPOSE_PROFILES=cpu >>"$file" # of before there were two
 made=
 for name in $(sed -n 's/^\([A-Z_]*\)=$/\1/p' .env.example); do
     grep -q "^$name=." "$file" && continue

@@ -26,6 +26,8 @@ class Placement:
     """`sdpa`, `eager`, `flash_attention_2`; empty: what transformers takes for the model."""
     compiled: bool
     batch_tokens: int
+    memory: float = 1.0
+    """Share of the GPU's memory that this process may take; the rest is left to others, such as vLLM."""
 
     @property
     def precision(self) -> str:
@@ -62,7 +64,18 @@ def placement(environ: Mapping[str, str] = os.environ) -> Placement:
         environ.get("SIEVE_TORCH_ATTENTION", ""),
         environ.get("SIEVE_TORCH_COMPILE", "") not in ("", "0"),
         int(tokens),
+        _share(environ.get("SIEVE_TORCH_MEMORY") or "1"),
     )
+
+
+def _share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = 0.0
+    if not 0 < share <= 1:
+        raise ModelError(f"SIEVE_TORCH_MEMORY is {text!r}: write a share of the GPU's memory, such as 0.2.")
+    return share
 
 
 def get_torch() -> Any:
@@ -103,6 +116,8 @@ def load_model(kind: str, directory: Path, at: Placement) -> Any:
             f"The weights in {directory.name} lack {len(lacking)} parts of the model, {lacking[0]} first: "
             "they are those of another model."
         )
+    if at.on_gpu and at.memory < 1:
+        torch.cuda.set_per_process_memory_fraction(at.memory, int(at.device.partition(":")[2]))
     model.requires_grad_(False).eval().to(at.device)
     if at.compiled:
         model.base_model.compile(dynamic=True)

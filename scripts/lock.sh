@@ -20,4 +20,7 @@ for extra in postgres torch openvino integrations; do
     awk '/^[a-z]/ { new = !($0 in base) } NR == FNR { if (/^[a-z]/) base[$0]; next } new' \
         requirements.lock "$whole" >"requirements-$extra.lock"
 done
+"$UV" pip compile --group pyproject.toml:gpu --quiet --universal --python-version 3.11 --generate-hashes \
+    --no-header --no-annotate --constraint requirements-dev.lock --constraint requirements-torch.lock \
+    -o requirements-gpu.lock ${ARGS:-} >/dev/null
 grep -c == requirements*.lock | sed 's/:/: /; s/$/ packages/'

@@ -17,6 +17,8 @@ from tests.rag.parse import samples
 
 COLLECTION = "harbour"
 HANDED = ROOT / "tests" / "data" / "harbour"
+PIPELINE = "gpu"
+"""Its reranker needs a GPU and is said to be away; its generator is vLLM, wherever that computes."""
 PARTS = ("rerank", "ingest", "redis", "opensearch", "postgres", "web")
 ALLOWED = re.compile(r"full|nobody: .*|503: .*|(?!\d{3}: ).+")
 """What may come while a part is away: a full or a degraded answer, nobody, or 503 with its sentence."""
@@ -26,9 +28,9 @@ def say(line: str = "") -> None:
     print(line, flush=True)
 
 
-def secrets(file: Path, port: int) -> None:
+def secrets(file: Path, port: int, llm: Path) -> None:
     run(["sh", "docker/secrets.sh", file], 30)
-    lines = [f"SIEVE_PORT=127.0.0.1:{port}"]
+    lines = [f"SIEVE_PORT=127.0.0.1:{port}", f"LLM_FOLDER={llm}"]
     models = Path(os.environ.get("SIEVE_MODEL_DIR") or ROOT / "var" / "models").absolute()
     if models.is_dir():  # otherwise they come over the network
         lines.append(f"SIEVE_MODEL_SOURCE={models}")
@@ -95,6 +97,16 @@ def ask(project: Project, site: Site) -> None:
         raise Failed("The log does not tell of the question.")
 
 
+def ask_vllm(site: Site) -> None:
+    """An answer that the language model wrote, as far as so small a one can."""
+    status, said = site.ask(PIPELINE)
+    if status != 200 or not said["answer"] or not said["usage"]["completion_tokens"]:
+        raise Failed(f"vLLM wrote no answer: {status} {said}")
+    usage = said["usage"]
+    say(f"  {QUESTION}\n  {said['answer']['text']}")
+    say(f"  {usage['model']}: {usage['prompt_tokens']} tokens read, {usage['completion_tokens']} written")
+
+
 def restart(project: Project, site: Site, part: str, number: int) -> None:
     """Restart a part while one asks; upload meanwhile; after it everything is as before."""
     began = time.monotonic()
@@ -139,6 +151,9 @@ def steps(project: Project, site: Site, file: Path) -> None:
     ingest(site)
     say("\n== Ask")
     ask(project, site)
+    if project.stand_ins:
+        say("\n== Have vLLM write the answer")
+        ask_vllm(site)
     say("\n== What the containers may do")
     for line in closed.check_all(project):
         say(f"  {line}")
@@ -165,13 +180,16 @@ def main() -> None:
     own = options.stand_ins or bool(os.environ.get("SIEVE_STAND_INS"))
     began, port = time.monotonic(), free_port()
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "env"
-        secrets(file, port)
+        file, llm = Path(folder) / "env", Path(folder) / "llm"
+        llm.mkdir()
+        secrets(file, port, llm)
         project = Project(f"sieve-test-{os.getpid()}", file, stand_ins=own)
+        Path(folder).chmod(0o755)
         try:
             if own:
                 say("== Images that stand in for the vendors'")
                 stand_ins.make(stand_ins.cache_folder())
+                stand_ins.language_model(llm)
             steps(project, Site(f"http://127.0.0.1:{port}"), file)
         except Failed as failure:
             say(f"\nFAILED: {failure}")

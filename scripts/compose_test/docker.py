@@ -65,6 +65,7 @@ class Project:
 
     def __init__(self, name: str, env_file: Path, *, stand_ins: bool) -> None:
         self.name = name
+        self.stand_ins = stand_ins
         files = [ROOT / "docker-compose.yml", *([STAND_INS / "compose.yml"] if stand_ins else [])]
         self._words = [
             "docker",

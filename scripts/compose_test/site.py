@@ -76,8 +76,9 @@ class Site:
                 raise Failed(f"Not all documents became searchable: {states}")
             time.sleep(1)
 
-    def ask(self) -> tuple[int, Any]:
-        return self.call("POST", "/api/v1/answers", json.dumps({"question": QUESTION}).encode())
+    def ask(self, pipeline: str = "") -> tuple[int, Any]:
+        asked = {"question": QUESTION} | ({"pipeline": pipeline} if pipeline else {})
+        return self.call("POST", "/api/v1/answers", json.dumps(asked).encode())
 
 
 def told(status: int, said: Any) -> str:

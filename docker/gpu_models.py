@@ -1,0 +1,31 @@
+"""Make the torch copy of the int8 cross-encoder in the model store, once: `python docker/gpu_models.py`.
+
+What `manage.py models torch-copy` does, where there is no Django.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from rag.errors import ModelError
+from rag.models import Model, ModelStore, torch_copy
+
+OF, NAME = "ms-marco-MiniLM-L-12-v2-int8", "ms-marco-MiniLM-L-12-v2-torch"
+
+
+def main() -> None:
+    store = ModelStore(Path(os.environ["SIEVE_MODEL_DIR"]))
+    try:
+        print(f"{store.path(NAME)} is here already.")
+        return
+    except ModelError:
+        source, was = store.path(OF), store.model(OF)
+    copy = Model(NAME, was.use, was.licence, f"{was.origin}, from its int8 file", ())
+    made = store.add(copy, lambda folder: torch_copy.make(copy, source, folder))
+    print(f"Made {made.name}: {made.bytes / 1e6:.0f} MB.")
+
+
+if __name__ == "__main__":
+    main()
