@@ -99,11 +99,13 @@ def ask(
     pipeline: str | None = None,
     conversation: Conversation | None = None,
     generate: bool = True,
+    history: Sequence[str] = (),
 ) -> Recording:
     """Begin a question in those collections, or in all that the viewer may read.
 
-    Without `generate` the pipeline ends at the passages, and its spec in the trace says so. Raises
-    `SieveError` when it cannot be asked at all: the sentence says what to do.
+    `history`: the questions before it in a conversation, oldest first. Without `generate` the pipeline ends
+    at the passages, and its spec in the trace says so. Raises `SieveError` when it cannot be asked at all:
+    the sentence says what to do.
     """
     question = question.strip().replace("\0", "")
     if not question:
@@ -117,7 +119,7 @@ def ask(
     if not generate:
         live = _without_generation(live)
     trace_id = uuid.uuid4()
-    query = Query(id=str(trace_id), text=question, collections=names)
+    query = Query(id=str(trace_id), text=question, collections=names, history=tuple(history))
     return Recording(live.stream(query, access.permit_for(viewer)), viewer, trace_id, conversation)
 
 
