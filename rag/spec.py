@@ -7,6 +7,7 @@ keys are refused by name.
 import hashlib
 import tomllib
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -226,12 +227,24 @@ class PipelineSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     def as_dict(self) -> dict[str, Any]:
         """The canonical form."""
         built: dict[str, Any] = msgspec.to_builtins(self)
+        for name, values in built.items():
+            for key, default in _floats(type(getattr(self, name))).items() if values else ():  # type: ignore[arg-type]
+                if values.get(key) == default:
+                    del values[key]
         return {name: part for name, part in built.items() if part is not None or name not in LATER}
 
     def whole(self) -> dict[str, Any]:
         """The same with the values that the canonical form leaves out."""
         parts = msgspec.structs.asdict(self).items()
         return {name: None if part is None else msgspec.structs.asdict(part) for name, part in parts}
+
+
+@cache
+def _floats(part: type[Struct]) -> Mapping[str, float]:
+    """Keys with a default that is a float: msgspec omits it only where the value is the very same object."""
+    if not part.__struct_config__.omit_defaults:
+        return {}
+    return {f.name: f.default for f in msgspec.structs.fields(part) if isinstance(f.default, float)}
 
 
 def canonical(spec: PipelineSpec) -> bytes:

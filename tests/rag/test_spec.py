@@ -48,3 +48,14 @@ def test_a_broken_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text("[encoder\n")
     with pytest.raises(SpecError, match=r"mine\.toml"):
         spec.load(tmp_path / "mine.toml")
+
+
+def test_a_default_that_is_written_out_changes_no_fingerprint() -> None:
+    data = default()
+    data["context"] |= {"near_duplicates": 0.0, "merge": False}
+    data["rerank"]["stop_gap"] = 0.0
+    data["generate"] |= {"temperature": 0.0, "seed": 0}
+    written = spec.from_mapping(data)
+    assert written.fingerprint == spec.from_mapping(default()).fingerprint
+    data["generate"]["temperature"] = 0.1
+    assert spec.from_mapping(data).fingerprint != written.fingerprint
