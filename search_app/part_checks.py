@@ -21,6 +21,8 @@ def check(part: str, kind: str, needs: str, chosen: Any) -> list[str]:
     try:
         if served:
             pipelines.backends().cross_encoder(chosen)
+        elif "/" in model and kind != "rerank":
+            _served(model)
         elif model and getattr(of, "NEEDS_MODEL", True):
             known = [known.name for known in pipelines.catalogue()]
             if model not in known:
@@ -29,3 +31,14 @@ def check(part: str, kind: str, needs: str, chosen: Any) -> list[str]:
     except ModelError as error:
         return [f"{error} Until then {part} is left out, and each answer says so."]
     return []
+
+
+def _served(model: str) -> None:
+    """Raises `ModelError` where the service of `service/model` is not known on this machine."""
+    service, _, remote = model.partition("/")
+    known = pipelines.named_services()
+    if service not in known:
+        there_are = ", ".join(sorted(known)) or "none"
+        raise ModelError(f"There is no service {service!r} here; there are: {there_are}.")
+    if not remote:
+        raise SpecError(f"Name a model of the service {service}, such as {service}/model.")

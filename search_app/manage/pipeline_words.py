@@ -8,7 +8,7 @@ from django.conf import settings
 from rag import spec as specs
 from rag.errors import SpecError
 from rag.spec import PipelineSpec
-from search_app import pipeline_versions, pipelines
+from search_app import pipeline_versions, pipelines, spec_text
 from search_app.models import PipelineVersion
 from search_app.pages.spent import VOICES
 from search_app.pipeline_versions import Used
@@ -55,7 +55,10 @@ class Version:
 
 def path_of(spec: PipelineSpec) -> tuple[str, ...]:
     """The way of a question in a few words a stage."""
-    steps = [f"{spec.fuse.method} fusion of {spec.fuse.depth} + {spec.fuse.depth}"]
+    steps = [f"follow-ups made to stand alone ({spec.rewrite.backend})"] if spec.rewrite else []
+    if spec.expand:
+        steps.append(f"{spec.expand.number} more texts ({spec.expand.backend.replace('_', ' ')})")
+    steps.append(f"{spec.fuse.method} fusion of {spec.fuse.depth} + {spec.fuse.depth}")
     if spec.late:
         steps.append(f"late interaction on {spec.late.depth}")
     if spec.rerank:
@@ -65,7 +68,11 @@ def path_of(spec: PipelineSpec) -> tuple[str, ...]:
         voice = VOICES.get(spec.rerank.backend, "reranker")
         steps.append(f"{voice} on {spec.rerank.depth} within {spec.rerank.budget_ms:,} ms")
     steps.append(f"{spec.context.top} passages")
+    if spec.refuse:
+        steps.append(f"weighed ({spec.refuse.backend})")
     steps.append(f"{spec.generate.backend} answer" if spec.generate else "no answer, search only")
+    if spec.verify:
+        steps.append(f"sentences checked ({spec.verify.backend})")
     return tuple(steps)
 
 
@@ -111,8 +118,8 @@ def history(name: str) -> list[Version]:
                 row.created,
                 row.active,
                 used.get(row.fingerprint, Used()),
-                tuple(pipeline_versions.changes(before, spec)) if before else (),
-                tuple(pipeline_versions.difference(before, spec)) if before else (),
+                tuple(spec_text.changes(before, spec)) if before else (),
+                tuple(spec_text.difference(before, spec)) if before else (),
             )
         )
         before = spec

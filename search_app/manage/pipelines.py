@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from rag import spec as specs
 from rag.errors import SpecError
 from rag.spec import PipelineSpec
-from search_app import pipeline_versions, pipelines, uploads
+from search_app import pipeline_versions, pipelines, spec_text, uploads
 from search_app.events import event
 from search_app.manage import pipeline_words, spec_form
 from search_app.manage.staff import staff_only
@@ -47,7 +47,7 @@ def one(request: HttpRequest, name: str) -> HttpResponse:
         "name": name,
         "history": history,
         "in_use": in_use,
-        "toml": pipeline_versions.to_toml(in_use.spec) if in_use else "",
+        "toml": spec_text.to_toml(in_use.spec) if in_use else "",
         "default": name == settings.DEFAULT_PIPELINE,
         "may_change": request.user.has_perm(CHANGE),
         "split_otherwise": pipeline_versions.split_otherwise() if name == settings.DEFAULT_PIPELINE else 0,
@@ -60,7 +60,7 @@ def one(request: HttpRequest, name: str) -> HttpResponse:
 def toml(request: HttpRequest, name: str) -> HttpResponse:
     """A version as a TOML file; without `version` the one in use, with `version=file` the file."""
     wanted = request.GET.get("version", "")
-    text = pipeline_versions.to_toml(_spec(name, wanted))
+    text = spec_text.to_toml(_spec(name, wanted))
     suffix = f"-{wanted}" if wanted else ""
     response = HttpResponse(text, content_type="application/toml; charset=utf-8")
     response.headers["Content-Disposition"] = f'attachment; filename="{name}{suffix}.toml"'
@@ -161,7 +161,7 @@ def _imported(request: HttpRequest, name: str) -> HttpResponse:
     if len(sent) > MAX_TOML:
         return _form(request, name, shown, old=old, errors=["This is too long for the TOML of a spec."])
     try:
-        new = pipeline_versions.from_toml(sent.decode("utf-8", "replace"))
+        new = spec_text.from_toml(sent.decode("utf-8", "replace"))
         followed = pipeline_versions.check(name, new)
     except SpecError as error:
         return _form(request, name, shown, old=old, errors=[str(error)])
@@ -189,7 +189,7 @@ def _form(
         "errors": errors or [],
         "wrong": wrong,
         "checked": new is not None,
-        "changes": pipeline_versions.changes(old, new) if new else [],
+        "changes": spec_text.changes(old, new) if new else [],
         "fingerprint": new.fingerprint if new else "",
         "followed": followed or [],
     }

@@ -8,57 +8,29 @@ import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import msgspec
-from msgspec import inspect
 
-from rag import backends
 from rag.errors import SpecError
-from rag.spec import PipelineSpec, StageSpec, from_mapping
-from search_app import pipeline_versions, pipelines
-from search_app.manage.spec_words import HELP, TITLES
-from search_app.pipeline_versions import BEFORE, STAGED, by_part
+from rag.spec import PipelineSpec, from_mapping
+from search_app import spec_text
+from search_app.manage.spec_fields import WRITERS, Field, fields, models
+from search_app.manage.spec_words import TITLES
+from search_app.spec_text import BEFORE, STAGED, by_part
 
-OPTIONAL = (*BEFORE, *pipeline_versions.OPTIONAL)
+OPTIONAL = (*BEFORE, *spec_text.OPTIONAL)
 FIXED = ("encoder",)
 """Parts that the index was built with."""
-RERANKERS = (*BEFORE, "rerank")
 NEW: dict[str, dict[str, Any]] = {
     "coarse": {"backend": "onnx", "model": "", "depth": 100, "budget_ms": 300, "options": {}, "keep": 50},
     "middle": {"backend": "onnx", "model": "", "depth": 50, "budget_ms": 300, "options": {}, "keep": 20},
+    "rewrite": {"backend": "rule", "model": "", "budget_ms": 2000},
+    "expand": {"backend": "multi_query", "model": "", "number": 3, "budget_ms": 3000},
+    "refuse": {"backend": "", "model": "", "threshold": 0.5, "budget_ms": 1000},
+    "verify": {"backend": "", "model": "", "threshold": 0.5, "budget_ms": 3000},
 }
 """What stands ready in a part that no spec has a value for."""
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One key of a spec. Without a limit it is None.
-
-    `kind` is whole, number, text, flag or choice; suggested, a text for which there are `choices`; or
-    options, lines of TOML.
-    """
-
-    key: str
-    """`part.key`: its name in the form, too."""
-    kind: str
-    least: float | None = None
-    most: float | None = None
-    choices: tuple[str, ...] = ()
-
-    @property
-    def label(self) -> str:
-        return self.key.partition(".")[2].replace("_", " ").replace(" ms", " (ms)")
-
-    @property
-    def help(self) -> str:
-        said = HELP.get(self.key) or HELP[self.key.partition(".")[2]]
-        if self.least is None and self.most is None:
-            return said
-        if self.most is None:
-            return f"{said} At least {self.least:g}."
-        return f"{said} {self.least:g} to {self.most:,g}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,55 +53,6 @@ class Part:
     fixed: bool
     on: bool
     fields: tuple[Filled, ...]
-
-
-@lru_cache
-def fields() -> dict[str, tuple[Field, ...]]:
-    """Part to its fields, as the structs declare them."""
-    info = inspect.type_info(PipelineSpec)
-    assert isinstance(info, inspect.StructType)
-    structs = {part.name: _struct(part.type) for part in info.fields}
-    stage = inspect.type_info(StageSpec)
-    assert isinstance(stage, inspect.StructType)
-    structs |= dict.fromkeys(BEFORE, stage)
-    made = {part: [_field(part, f) for f in structs[part].fields if f.name != "before"] for part in STAGED}
-    return {part: tuple(sorted(few, key=lambda field: field.kind == "options")) for part, few in made.items()}
-
-
-def _struct(kind: inspect.Type) -> inspect.StructType:
-    if isinstance(kind, inspect.UnionType):
-        kind = next(one for one in kind.types if isinstance(one, inspect.StructType))
-    assert isinstance(kind, inspect.StructType)
-    return kind
-
-
-def _field(part: str, field: inspect.Field) -> Field:
-    key, kind = f"{part}.{field.name}", field.type
-    match kind:
-        case inspect.IntType():
-            return Field(key, "whole", kind.ge, kind.le)
-        case inspect.FloatType():
-            return Field(key, "number", kind.ge, kind.le)
-        case inspect.BoolType():
-            return Field(key, "flag")
-        case inspect.LiteralType():
-            return Field(key, "choice", choices=tuple(str(value) for value in kind.values))
-        case _ if field.name == "backend":
-            return Field(key, "choice", choices=_backends(part))
-        case _ if field.name == "model":
-            return Field(key, "suggested" if part in RERANKERS else "choice")
-        case _ if field.name == "options":
-            return Field(key, "options")
-    return Field(key, "text")
-
-
-def _backends(part: str) -> tuple[str, ...]:
-    names = set(backends.names({"encoder": "encode", "generate": "generate"}.get(part, "rerank")))
-    if part == "late":
-        names &= {"late_interaction"}
-    elif part in RERANKERS:
-        names -= {"late_interaction"}
-    return tuple(sorted(names))
 
 
 def of_spec(spec: PipelineSpec, defaults: PipelineSpec) -> list[Part]:
@@ -209,19 +132,10 @@ def _parts(texts: Mapping[str, str], on: set[str], errors: Mapping[str, str] | N
 
 def _with(field: Field, value: str) -> Field:
     """The field with the models there are now. A choice always has the value that stands in it."""
-    choices = _models(field) if field.key.endswith(".model") else field.choices
+    choices = models() if field.key.endswith(".model") else field.choices
     if field.kind == "choice" and value and value not in choices:
         choices = (value, *choices)
     return dataclasses.replace(field, choices=choices)
-
-
-def _models(field: Field) -> tuple[str, ...]:
-    """The models of the store that a part may name, and the services: `name/` waits for a model of it."""
-    if field.kind != "suggested":
-        uses = ("cross-encoder", "language model")
-        return tuple(model.name for model in pipelines.catalogue() if model.use.startswith(uses))
-    known = (model.name for model in pipelines.catalogue() if not model.use.startswith("bi-encoder"))
-    return (*known, *(f"{service}/" for service in pipelines.named_services()))
 
 
 def _text(value: object) -> str:
@@ -237,7 +151,7 @@ def _value(field: Field, text: str) -> object:
     if field.kind == "options":
         return _options(text)
     if field.kind in ("choice", "suggested", "text"):
-        if not text:
+        if not text and not (field.kind == "suggested" and field.key.partition(".")[0] in WRITERS):
             raise ValueError("Choose one.")
         return text
     try:

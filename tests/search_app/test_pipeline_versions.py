@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from rag import spec as specs
 from rag.errors import SpecError
 from rag.spec import GenerateSpec, LateSpec, PipelineSpec, RerankSpec
-from search_app import asking, pipeline_versions, pipelines
+from search_app import asking, pipeline_versions, pipelines, spec_text
 from search_app.access import Viewer
 from search_app.models import Collection, Document, PipelineVersion, TraceRecord
 
@@ -32,25 +32,25 @@ def full() -> PipelineSpec:
 
 def test_toml_there_and_back_is_the_same_spec(light: None) -> None:
     for spec in (pipelines.spec("light"), full()):
-        assert pipeline_versions.from_toml(pipeline_versions.to_toml(spec)) == spec
+        assert spec_text.from_toml(spec_text.to_toml(spec)) == spec
 
 
 @pytest.mark.parametrize("text", ["", "[encoder", "[encoder]\nbackend = 1", "x = 1"])
 def test_what_is_no_spec_is_refused_with_a_sentence(light: None, text: str) -> None:
     with pytest.raises(SpecError):
-        pipeline_versions.from_toml(text)
+        spec_text.from_toml(text)
 
 
 def test_differences_in_words_and_in_lines(light: None) -> None:
     old, new = pipelines.spec("light"), with_depth(50)
-    assert pipeline_versions.changes(old, new) == ["fuse.depth is 50, was 100"]
-    assert [line for line in pipeline_versions.difference(old, new) if line[0]] == [
+    assert spec_text.changes(old, new) == ["fuse.depth is 50, was 100"]
+    assert [line for line in spec_text.difference(old, new) if line[0]] == [
         ("-", "depth = 100"),
         ("+", "depth = 50"),
     ]
-    assert pipeline_versions.changes(old, full())[0] == "late is new"
-    assert "late is left out" in pipeline_versions.changes(full(), old)
-    assert pipeline_versions.difference(old, old) == []
+    assert spec_text.changes(old, full())[0] == "late is new"
+    assert "late is left out" in spec_text.changes(full(), old)
+    assert spec_text.difference(old, old) == []
 
 
 def test_a_version_is_in_use_from_the_next_question_on_in_this_process_too(light: None) -> None:

@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
-from search_app import pipeline_versions, pipelines
+from search_app import pipeline_versions, pipelines, spec_text
 from search_app.manage import spec_form
 from search_app.models import Document, PipelineVersion
 
@@ -48,7 +48,7 @@ def test_only_staff_finds_these_pages(light: None, client: Client, address: str)
 def test_staff_without_the_permission_reads_and_does_not_change(light: None, client: Client) -> None:
     ben = User.objects.create_user("ben", is_staff=True)
     client.force_login(ben)
-    saved = pipeline_versions.save("light", pipeline_versions.from_toml(other_toml()))
+    saved = pipeline_versions.save("light", spec_text.from_toml(other_toml()))
     assert b"Put version 1 in use" not in client.get("/manage/pipelines/of/light").content
     assert client.get("/manage/pipelines/of/light/edit").status_code == 403
     for address in ("of/light/edit", "of/light/activate", "reindex", "new"):
@@ -60,7 +60,7 @@ def test_staff_without_the_permission_reads_and_does_not_change(light: None, cli
 
 
 def other_toml() -> str:
-    return pipeline_versions.to_toml(pipelines.spec("light")).replace("depth = 100", "depth = 7")
+    return spec_text.to_toml(pipelines.spec("light")).replace("depth = 100", "depth = 7")
 
 
 def test_saved_and_put_in_use(admin: Client) -> None:
@@ -113,7 +113,7 @@ def test_a_new_pipeline_needs_a_name_of_its_own(admin: Client) -> None:
 def test_toml_out_and_in(admin: Client) -> None:
     response = admin.get("/manage/pipelines/of/light/toml")
     assert response.headers["Content-Disposition"] == 'attachment; filename="light.toml"'
-    assert pipeline_versions.from_toml(response.content.decode()) == pipelines.spec("light")
+    assert spec_text.from_toml(response.content.decode()) == pipelines.spec("light")
     post = {"action": "import", "toml": other_toml()}
     page = admin.post("/manage/pipelines/of/light/edit", post).content.decode()
     assert "fuse.depth is 7, was 100" in page and not PipelineVersion.objects.exists()

@@ -1,19 +1,27 @@
 """The form of a spec: every key has a field with its limits, and what is sent comes back as a spec."""
 
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import msgspec
 import pytest
 
-from rag import spec as specs
-from rag.spec import LateSpec, PipelineSpec, RerankSpec, StageSpec
-from search_app import pipeline_versions, pipelines
+from rag.errors import SpecError
+from rag.spec import (
+    ExpandSpec,
+    GenerateSpec,
+    LateSpec,
+    PipelineSpec,
+    RerankSpec,
+    RewriteSpec,
+    StageSpec,
+    VerifySpec,
+)
+from search_app import part_checks, pipelines, spec_text
 from search_app.manage import spec_form
 from search_app.manage.spec_words import HELP
 
 pytestmark = pytest.mark.django_db
-
-SPECS = Path(__file__).resolve().parents[3] / "search_app/specs"
 
 
 def sent(spec: PipelineSpec, **changed: str) -> dict[str, str]:
@@ -32,8 +40,12 @@ def sent(spec: PipelineSpec, **changed: str) -> dict[str, str]:
 
 def test_every_key_of_a_spec_has_a_field_and_words(light: None) -> None:
     keys = {field.key for part in spec_form.fields().values() for field in part}
-    whole = specs.load(SPECS / "default.toml").whole()
-    written = {f"{part}.{key}" for part, values in whole.items() for key in values} - {"rerank.before"}
+    structs = {
+        part: next(kind for kind in (*get_args(said), said) if hasattr(kind, "__struct_fields__"))
+        for part, said in get_type_hints(PipelineSpec).items()
+    }
+    written = {f"{part}.{key}" for part, of in structs.items() for key in of.__struct_fields__}
+    written -= {"rerank.before"}
     stage = {f"{part}.{key}" for part in spec_form.BEFORE for key in StageSpec.__struct_fields__}
     assert keys == written | stage
     assert all(field.help and field.label for part in spec_form.fields().values() for field in part)
@@ -154,8 +166,8 @@ def test_what_differs_is_said_stage_by_stage(light: None) -> None:
     assert spec.rerank is not None
     stages = (msgspec.structs.replace(spec.rerank.before[0], keep=30),)
     other = msgspec.structs.replace(spec, rerank=msgspec.structs.replace(spec.rerank, before=stages))
-    assert pipeline_versions.changes(spec, other) == ["coarse.keep is 30, was 40", "middle is left out"]
-    assert pipeline_versions.changes(plain, spec) == ["coarse is new", "middle is new", "rerank is new"]
+    assert spec_text.changes(spec, other) == ["coarse.keep is 30, was 40", "middle is left out"]
+    assert spec_text.changes(plain, spec) == ["coarse is new", "middle is new", "rerank is new"]
 
 
 def test_stages_without_a_last_one_are_refused(light: None) -> None:
@@ -197,3 +209,51 @@ def test_models_of_the_store_and_services_are_offered_and_others_are_taken(
     assert not any(name.startswith("bge") for name in fields["rerank.model"].choices)
     assert {"onnx", "http", "listwise"} <= set(fields["middle.backend"].choices)
     assert "late_interaction" not in fields["coarse.backend"].choices
+
+
+def test_what_is_understood_and_trusted_is_switched_on_and_off(light: None) -> None:
+    plain = pipelines.spec("light")
+    spec = msgspec.structs.replace(
+        plain,
+        rewrite=RewriteSpec(backend="rule", model="", budget_ms=100),
+        expand=ExpandSpec(backend="hyde", model="house/chat", number=2, budget_ms=900),
+        verify=VerifySpec(backend="overlap", model="", threshold=0.4, budget_ms=500),
+        context=msgspec.structs.replace(plain.context, near_duplicates=0.8, merge=True),
+    )
+    again, parts, errors = spec_form.of_post(sent(spec), plain)
+    assert (again, errors) == (spec, [])
+    assert {"rewrite", "expand", "verify"} <= {part.name for part in parts if part.on and part.optional}
+    off, _, _ = spec_form.of_post({k: v for k, v in sent(spec).items() if k != "verify.on"}, plain)
+    assert off == msgspec.structs.replace(spec, verify=None)
+    assert spec_text.from_toml(spec_text.to_toml(spec)) == spec
+    assert spec_text.changes(plain, off) == [
+        "rewrite is new",
+        "expand is new",
+        "context.near_duplicates is 0.8, was 0.0",
+        "context.merge is True, was False",
+    ]
+
+
+def test_a_service_may_write_and_an_unknown_one_is_told(
+    light: None, settings: object, tmp_path: Path
+) -> None:
+    file = tmp_path / "services.toml"
+    file.write_text('[house]\ndialect = "openai"\nurl = "http://127.0.0.1:1"\n')
+    settings.SERVICES_FILE = file
+    generate = GenerateSpec(backend="extractive", model="", threshold=0, max_sentences=3, budget_ms=100)
+
+    def told(model: str) -> list[str]:
+        return part_checks.check(
+            "generate", "generate", "build", msgspec.structs.replace(generate, model=model)
+        )
+
+    assert told("house/chat") == []
+    assert told("nowhere/chat")[0].startswith("There is no service 'nowhere' here; there are: house.")
+    with pytest.raises(SpecError, match="Name a model"):
+        told("house/")
+    fields = {f.field.key: f.field for part in spec_form.of_spec(base(), base()) for f in part.fields}
+    assert "house/" in fields["generate.model"].choices and "house/" in fields["expand.model"].choices
+
+
+def base() -> PipelineSpec:
+    return pipelines.spec("light")
