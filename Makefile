@@ -90,8 +90,9 @@ bench-%: setup-dev ## Run another benchmark, benchmarks/NAME.py: make bench-NAME
 	@test -f benchmarks/$*.py || { echo "There is no benchmarks/$*.py. There are:" benchmarks/[a-z]*.py; exit 1; }
 	@$(PY) benchmarks/$*.py $(ARGS)
 
-evaluate: setup ## Measure every stage on a BEIR folder: DIR=... ARGS="--limit 50"
+evaluate: setup ## Measure every stage on a BEIR folder: DIR=... ARGS="--limit 50"; what is written: ARGS=--answers
 	@test -n "$(DIR)" || { echo 'Say which BEIR folder: make evaluate DIR=path/to/scifact'; exit 1; }
+	@$(PY) manage.py migrate --verbosity 0
 	@$(PY) manage.py evaluate "$(DIR)" $(ARGS)
 
 golden: setup-dev ## Write the golden traces anew, after a change that is meant to move a rank

@@ -10,13 +10,17 @@ from django.core.management.base import CommandError
 
 from rag import evaluate, sweep, sweep_plot
 from rag.evaluate import MEASURES, Judged, Report
+from rag.evaluate_answers import AnswerReport
 from rag.index import embedded
 from rag.pipeline import Pipeline
 from rag.spec import PipelineSpec
 from rag.sweep import Sweep
 from search_app import pipelines
+from search_app.management import answers
 from search_app.management.base import CommandParser, SieveCommand, progress, table
 from search_app.models import DEFAULT_LANGUAGE
+
+Reported = Report | Sweep | AnswerReport
 
 
 class Command(SieveCommand):
@@ -36,6 +40,14 @@ class Command(SieveCommand):
             type=_depths,
             metavar="5,10,20,…",
             help="how deep to rerank here: nDCG@10 and milliseconds at each of these depths, the knee marked",
+        )
+        parser.add_argument(
+            "--answers",
+            action="store_true",
+            help="measure what is written: gold answers, citations, support, refusals, first words",
+        )
+        parser.add_argument(
+            "--keep", type=Path, metavar="FILE", help="with --answers: write each answer to FILE"
         )
         parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the sweep into FILE, an SVG")
         parser.add_argument(
@@ -61,7 +73,9 @@ class Command(SieveCommand):
         judged = evaluate.read(options["folder"])
         if options["plot"] and not options["sweep_depth"]:
             raise CommandError("--plot draws a sweep: say which depths, --sweep-depth 5,10,20,50")
-        reports: list[Report | Sweep] = []
+        if options["answers"] and options["sweep_depth"]:
+            raise CommandError("--answers and --sweep-depth are two measurements: run one after the other.")
+        reports: list[Reported] = []
         groups = _same_passages(specs)
         if options["index"] and len(groups) > 1:
             raise CommandError("These pipelines need an index each: --index keeps one.")
@@ -84,16 +98,19 @@ class Command(SieveCommand):
 
     def _measure(
         self, judged: Judged, specs: dict[str, PipelineSpec], root: Path, options: dict[str, Any]
-    ) -> list[Report | Sweep]:
+    ) -> list[Reported]:
         first = next(iter(specs.values()))
         encoder = pipelines.encoder(first)
         built = evaluate.kept_index(judged, root, encoder, first.split, options["language"])
         documents = dict(progress(built, unit="document", label=f"Index {judged.folder.name}"))
         index = embedded.open_reader(root, encoder.fingerprint, encoder.dimension)
-        reports: list[Report | Sweep] = []
+        reports: list[Reported] = []
         questions = judged.sample(options["limit"])
         for name, spec in specs.items():
             pipeline = pipelines.backends().pipeline(name, spec, index)
+            if options["answers"]:
+                reports.append(self._answers(pipeline, judged, documents, options))
+                continue
             asked = progress(questions, unit="question", label=f"Ask {name}")
             if options["sweep_depth"]:
                 reports.append(self._sweep(pipeline, options["sweep_depth"], asked, judged, documents))
@@ -102,6 +119,20 @@ class Command(SieveCommand):
             self._print(judged, report)
             reports.append(report)
         return reports
+
+    def _answers(
+        self, pipeline: Pipeline, judged: Judged, documents: dict[str, str], options: dict[str, Any]
+    ) -> AnswerReport:
+        report = answers.measure(
+            pipeline,
+            judged,
+            documents,
+            limit=options["limit"],
+            keep=options["keep"],
+            progress=lambda asked: progress(asked, unit="question", label=f"Ask {pipeline.name}"),
+        )
+        self.say(answers.printed(judged.folder.name, report))
+        return report
 
     def _sweep(
         self,
