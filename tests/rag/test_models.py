@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import time
+import urllib.request
 import zipfile
 from pathlib import Path
 
@@ -216,6 +217,8 @@ def test_a_file_in_parts_is_joined_and_whole_parts_are_kept_for_the_next_pull(
 def test_a_hub_that_cannot_be_reached_leaves_it_to_the_next_source(
     tmp_path: Path, index: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # The process keeps what it first opened an address with, and the proxies of that moment.
+    monkeypatch.setattr(urllib.request, "_opener", None)
     for name in ("http_proxy", "https_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     monkeypatch.delenv("no_proxy", raising=False)
