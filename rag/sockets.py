@@ -9,6 +9,9 @@ import math
 import socket
 import ssl
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from typing import Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -19,7 +22,63 @@ from rag.deadline import left
 Addresses = list[tuple[Any, ...]]
 
 
+class Hold:
+    """What one thread reads and writes inside its `holding`, so that another can end it at once."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._ended = False
+        self._sock: socket.socket | None = None
+
+    def take(self, sock: socket.socket) -> None:
+        """This is what is waited for now. Raises `ConnectionAbortedError` when all is to end."""
+        with self._lock:
+            self._sock = sock
+            if self._ended:
+                raise ConnectionAbortedError("nobody waits for it any more")
+
+    def let_go(self) -> None:
+        """The socket is not this thread's any longer: before it goes back to those that are kept."""
+        with self._lock:
+            self._sock = None
+
+    def end(self) -> None:
+        """Whatever waits, or would, ends; the other side is told that nobody listens."""
+        with self._lock, suppress(OSError):
+            self._ended = True
+            if self._sock is not None:
+                # That of `SSLSocket` would take its encryption away under the hands of the one who reads.
+                socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
+
+
+_hold: ContextVar[Hold | None] = ContextVar("hold", default=None)
+
+
+@contextmanager
+def holding(hold: Hold) -> Iterator[None]:
+    token = _hold.set(hold)
+    try:
+        yield
+    finally:
+        hold.let_go()
+        _hold.reset(token)
+
+
+def let_go() -> None:
+    """Of what is held around, if anything is."""
+    hold = _hold.get()
+    if hold is not None:
+        hold.let_go()
+
+
+def _take(sock: socket.socket) -> None:
+    hold = _hold.get()
+    if hold is not None:
+        hold.take(sock)
+
+
 def _bound(sock: socket.socket) -> None:
+    _take(sock)
     seconds = left()
     if seconds <= 0:
         raise TimeoutError("the request's time is over")
@@ -85,6 +144,7 @@ def _connect(connection: HTTPConnection) -> socket.socket:
             limit = connection.timeout if isinstance(connection.timeout, int | float) else math.inf
             seconds = min(left(), limit) / (len(found) - place)
             sock.settimeout(max(seconds, 0.001) if seconds < math.inf else None)
+            _take(sock)
             sock.connect(address)
             return sock
         except OSError as error:

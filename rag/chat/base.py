@@ -55,9 +55,11 @@ class ChatModel(Protocol):
     ) -> Iterator[str | Ended]:
         """Pieces of text as they are written, then exactly one `Ended`.
 
-        `deadline` is in seconds of `time.monotonic()`. Closing the iterator ends the writing, on the server
-        too. `salt` keeps what the server remembers of these messages apart from that of other salts. Raises
-        `GenerationUnavailable` at any point.
+        An empty piece says that there is nothing yet. One comes at least four times a second, so that whoever
+        iterates gets to see whether the asker is still there, and can close the iterator. That ends the
+        writing, on the server too. `deadline` is in seconds of `time.monotonic()`. `salt` keeps what the
+        server remembers of these messages apart from that of other salts. Raises `GenerationUnavailable` at
+        any point.
         """
         ...
 
