@@ -50,7 +50,7 @@ PAIRED = {"cjk", "ja", "ko", "zh"}
 _UNSTEMMED = {*PAIRED, "plain"}
 _WITHOUT_STOP_WORDS = {"ar", "el", "ro", "ta", "tr"}
 _WORD = r"[\p{L}\p{M}\p{N}]+"
-_CJK_RUN = re.compile(
+CJK_RUN = re.compile(
     "[\u2e80-\u2fdf\u3005-\u3007\u3040-\u30fa\u30fc-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
     "\u1100-\u11ff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]+"
 )
@@ -80,7 +80,7 @@ def prepare(text: str, language: str) -> str:
     """The text of a passage as it is given to `analyzer`."""
     text = unicodedata.normalize("NFKC", text)
     if language in PAIRED:
-        return _CJK_RUN.sub(lambda run: " " + " ".join(_pieces(run[0])) + " ", text)
+        return CJK_RUN.sub(lambda run: " " + " ".join(_pieces(run[0])) + " ", text)
     return text
 
 
@@ -88,7 +88,7 @@ def prepare_question(text: str, language: str) -> str:
     """The text of a question as it is given to `analyzer`. Halves of surrogate pairs are nothing."""
     text = unicodedata.normalize("NFKC", text.encode("utf-8", "ignore").decode("utf-8"))
     if language in PAIRED:
-        return _CJK_RUN.sub(lambda run: " " + " ".join(_pairs(run[0])) + " ", text)
+        return CJK_RUN.sub(lambda run: " " + " ".join(_pairs(run[0])) + " ", text)
     return text
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from rag.codes import TokenCodes
 from rag.encode.base import Floats
 from rag.errors import IndexUnavailable
-from rag.types import Passage, Ranking, Subquery
+from rag.types import NO_FILTERS, Filters, Passage, Ranking, Subquery
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,8 +81,17 @@ class IndexReader(Protocol):
         """Name of the index's version on disk or in the cluster, never an alias."""
         ...
 
-    def search(self, subqueries: Sequence[Subquery], k: int, collections: Sequence[str]) -> tuple[Leg, ...]:
+    def search(
+        self,
+        subqueries: Sequence[Subquery],
+        k: int,
+        collections: Sequence[str],
+        filters: Filters = NO_FILTERS,
+    ) -> tuple[Leg, ...]:
         """One leg per subquery, in the order given, at most `k` candidates each, all of `collections`.
+
+        With filters each leg gives the best `k` of what fits them, by `rag.index.fitting`. Where so many
+        passages have the words of a phrase that not all were looked through, `partial` says so.
 
         A ranking's stage is "bm25" for `Lexical`, "knn" for `Dense`, "fused" for `Hybrid`, which not every
         index can answer. One leg may fail alone. No collections, no candidates. Raises `IndexUnavailable`
@@ -96,6 +105,13 @@ class IndexReader(Protocol):
 
     def token_codes(self, passage_ids: Sequence[str]) -> tuple[TokenCodes | None, ...]:
         """Stored token codes, in the order given; None for a passage the index does not hold."""
+        ...
+
+    def passages(self, passage_ids: Sequence[str]) -> tuple[Passage | None, ...]:
+        """Live passages by id, in the order given; None for what the index does not hold.
+
+        Whoever asks checks who may read them. Raises `IndexUnavailable`.
+        """
         ...
 
     def documents(self) -> dict[tuple[str, int], int]:

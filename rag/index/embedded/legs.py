@@ -7,6 +7,7 @@ import numpy as np
 from rag.encode.base import Floats
 from rag.errors import IndexUnavailable
 from rag.index.embedded import rows, signs, text
+from rag.index.embedded.places import Places
 from rag.index.embedded.snapshot import Snapshot
 from rag.index.embedded.text import Found
 from rag.index.embedded.vectors import Slots
@@ -22,36 +23,36 @@ AT_LEAST, SHARE, A_PLACE = 16_384, 16, 64
 has the recall."""
 
 
-def find(subquery: Subquery, k: int, allowed: tuple[int, ...], snapshot: Snapshot) -> Found:
-    """At least the best `k`. Raises `IndexUnavailable` where this leg cannot answer."""
+def find(subquery: Subquery, k: int, places: Places, snapshot: Snapshot) -> Found:
+    """At least the best `k` of these places. Raises `IndexUnavailable` where this leg cannot answer."""
     if isinstance(subquery, Hybrid):
         raise IndexUnavailable("The embedded index does not fuse by itself.")
     if isinstance(subquery, Lexical):
-        return bm25(subquery.text, k, allowed, snapshot)
-    return knn(np.asarray(subquery.vector, np.float32), k, allowed, snapshot)
+        return bm25(subquery.text, k, places, snapshot)
+    return knn(np.asarray(subquery.vector, np.float32), k, places, snapshot)
 
 
-def bm25(question: str, k: int, allowed: tuple[int, ...], snapshot: Snapshot) -> Found:
+def bm25(question: str, k: int, places: Places, snapshot: Snapshot) -> Found:
     """The best `k` of every language; scores of two languages come from statistics of their own."""
     legs: list[Found] = [(np.empty(0, np.int64), np.empty(0, np.float32))]
-    for language in sorted({snapshot.languages[number] for number in allowed}):
+    for language, asked in places.by_language(snapshot):
         opened = snapshot.text[language]
         if isinstance(opened, IndexUnavailable):
             raise opened
-        present = {number for number in snapshot.counts if snapshot.languages[number] == language}
-        asked = present.intersection(allowed)
+        present = [number for number in snapshot.counts if snapshot.languages[number] == language]
         share = sum(snapshot.counts[n] for n in asked) / sum(snapshot.counts[n] for n in present)
         with text.reading():
-            legs.append(text.search(opened, question, k, sorted(asked), share, snapshot.mask(allowed)))
+            found = text.search(opened, question, k, asked, share * places.part, places.mask, places.slots)
+            legs.append(found)
     return np.concatenate([slots for slots, _ in legs]), np.concatenate([scores for _, scores in legs])
 
 
-def knn(vector: Floats, k: int, allowed: tuple[int, ...], snapshot: Snapshot) -> Found:
+def knn(vector: Floats, k: int, places: Places, snapshot: Snapshot) -> Found:
     """Up to `EXACT` allowed vectors are all compared; of more, those whose signs differ least.
 
     Where what is compared is the smaller part of the vectors, only that is read.
     """
-    arrays, mask = snapshot.arrays, snapshot.mask(allowed)
+    arrays, mask = snapshot.arrays, places.mask
     if vector.shape != (arrays.dimension,):
         raise ValueError(f"the query's vector is {vector.shape}, the index has {arrays.dimension} dimensions")
     count = int(np.count_nonzero(mask))

@@ -12,9 +12,10 @@ from rag.errors import IndexCorrupt, IndexUnavailable
 from rag.index.base import Leg
 from rag.index.embedded import layout, rows
 from rag.index.embedded.legs import DECIMALS, cut, find
+from rag.index.embedded.places import places
 from rag.index.embedded.snapshot import Snapshot, Store
 from rag.index.embedded.text import Found
-from rag.types import Lexical, Passage, Ranking, Subquery
+from rag.types import NO_FILTERS, Filters, Lexical, Passage, Ranking, Subquery
 
 
 class EmbeddedReader:
@@ -29,16 +30,22 @@ class EmbeddedReader:
     def version(self) -> str:
         return self._store().directory.name
 
-    def search(self, subqueries: Sequence[Subquery], k: int, collections: Sequence[str]) -> tuple[Leg, ...]:
+    def search(
+        self,
+        subqueries: Sequence[Subquery],
+        k: int,
+        collections: Sequence[str],
+        filters: Filters = NO_FILTERS,
+    ) -> tuple[Leg, ...]:
         began = time.perf_counter()
         found: list[Found | IndexUnavailable] = []
         times: list[tuple[float, float]] = []
         with self._read() as (connection, snapshot):
-            allowed = snapshot.allowed(collections)
+            where = places(connection, snapshot, snapshot.allowed(collections), filters, subqueries)
             for subquery in subqueries:
                 started = time.perf_counter()
                 try:
-                    leg = find(subquery, k, allowed, snapshot)
+                    leg = find(subquery, k, where, snapshot)
                     found.append(cut(connection, k, *leg))
                 except IndexUnavailable as error:
                     found.append(error)
@@ -53,7 +60,7 @@ class EmbeddedReader:
         return tuple(
             Leg(None, leg, *timing)
             if isinstance(leg, IndexUnavailable)
-            else Leg(_ranking(subquery, leg, passages), None, *timing)
+            else Leg(_ranking(subquery, leg, passages), None, *timing, where.partial)
             for subquery, leg, timing in zip(subqueries, found, times, strict=True)
         )
 
@@ -70,6 +77,12 @@ class EmbeddedReader:
                 )
             except ValueError as error:
                 raise IndexUnavailable("The token codes are damaged. Run: manage.py reindex") from error
+
+    def passages(self, passage_ids: Sequence[str]) -> tuple[Passage | None, ...]:
+        with self._read() as (connection, snapshot):
+            slots = rows.slots(connection, passage_ids)
+            found = rows.passages(connection, sorted(slots.values()), snapshot.names)
+        return tuple(found.get(slots[pid]) if pid in slots else None for pid in passage_ids)
 
     def documents(self) -> dict[tuple[str, int], int]:
         with self._read() as (connection, _):

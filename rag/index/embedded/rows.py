@@ -36,6 +36,8 @@ _CHANGES = "CREATE INDEX changes ON passages (seq, live, collection);"
 
 _PASSAGES = """SELECT slot, id, document_id, version, position, collection, title, headings, text, start,
     stop, page, tokens FROM passages WHERE live AND slot IN"""
+_TITLES = """SELECT d, (SELECT title FROM passages WHERE live AND document_id = d AND version = v LIMIT 1)
+    FROM (SELECT DISTINCT document_id AS d, version AS v FROM passages WHERE live)"""
 _ADD = """INSERT INTO passages VALUES
     (?, (SELECT seq FROM state), 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 _DEAD = "INSERT OR IGNORE INTO pending SELECT slot FROM passages WHERE live AND document_id = ?"
@@ -85,6 +87,11 @@ def ids(connection: sqlite3.Connection, slots: Sequence[int]) -> dict[int, str]:
     return dict(_rows_in(connection, "SELECT slot, id FROM passages WHERE live AND slot IN", slots))
 
 
+def slots(connection: sqlite3.Connection, passage_ids: Sequence[str]) -> dict[str, int]:
+    """Passage id to slot, without ids that are not live."""
+    return dict(_rows_in(connection, "SELECT id, slot FROM passages WHERE live AND id IN", passage_ids))
+
+
 def code_places(connection: sqlite3.Connection, passage_ids: Sequence[str]) -> dict[str, tuple[int, int]]:
     """Passage id to offset and length of its token codes."""
     sql = "SELECT id, code_offset, code_length FROM passages WHERE live AND id IN"
@@ -96,6 +103,17 @@ def changes(connection: sqlite3.Connection, seq: int) -> tuple[NDArray[np.int64]
     sql = "SELECT slot, CASE WHEN live THEN collection ELSE -1 END FROM passages WHERE seq > ?"
     found = np.fromiter(connection.execute(sql, (seq,)), [("slot", np.int64), ("collection", np.int32)])
     return found["slot"], found["collection"]
+
+
+def of_documents(connection: sqlite3.Connection, document_ids: Sequence[str]) -> list[int]:
+    """Live slots of these documents, all versions."""
+    found = _rows_in(connection, "SELECT slot FROM passages WHERE live AND document_id IN", document_ids)
+    return [slot for (slot,) in found]
+
+
+def titles(connection: sqlite3.Connection) -> list[tuple[str, str]]:
+    """(document id, title) of every document version."""
+    return list(connection.execute(_TITLES))
 
 
 def documents(connection: sqlite3.Connection) -> dict[tuple[str, int], int]:

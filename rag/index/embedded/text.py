@@ -136,23 +136,35 @@ class TextReader:
         self._index.reload()
         return self._index.searcher()
 
-    def query(self, text: str, collections: Sequence[int] | None) -> tantivy.Query | None:
+    def query(
+        self,
+        text: str,
+        collections: Sequence[int] | None,
+        slots: Slots | None = None,
+        every: Sequence[str] | None = None,
+    ) -> tantivy.Query | None:
         """Any of the question's terms, a repeated one as often as it stands there; None without terms.
+
+        Inside these collections, or these slots. With `every` a passage must have all of those terms, were
+        there none, and needs none of the question's.
 
         The words are analysed, never parsed: nothing that a person writes is query syntax.
         """
         counts = Counter(terms(text[:MAX_CHARACTERS], self.language))
-        if not counts:
+        if not counts and every is None:
             return None
         query = tantivy.Query
         clauses = []
         for term in list(counts)[:MAX_TERMS]:
             one = query.term_query(_SCHEMA, "text", term, "freq")
             clauses.append((tantivy.Occur.Should, query.boost_query(one, counts[term])))
-        if collections is not None:
-            allowed = query.term_set_query(_SCHEMA, "collection", list(collections))
-            clauses.append((tantivy.Occur.Must, query.const_score_query(allowed, 0.0)))
-        return query.boolean_query(clauses, minimum_number_should_match=1)
+        for term in (every or ())[:MAX_TERMS]:
+            clauses.append((tantivy.Occur.Must, query.term_query(_SCHEMA, "text", term, "freq")))
+        for name, allowed in (("collection", collections), ("slot", slots)):
+            if allowed is not None:
+                within = query.term_set_query(_SCHEMA, name, [int(number) for number in allowed])
+                clauses.append((tantivy.Occur.Must, query.const_score_query(within, 0.0)))
+        return query.boolean_query(clauses, minimum_number_should_match=1 if every is None else 0)
 
 
 def search(
@@ -162,12 +174,14 @@ def search(
     collections: Sequence[int],
     share: float,
     allowed: NDArray[np.bool_],
+    slots: Slots | None = None,
 ) -> Found:
     """Slots and scores of the best `k` of these collections, best first, and all that tie with the last.
 
-    `share` is their part of all passages, `allowed` has their live ones. Inside collections tantivy reads
-    every posting of every term; without them it skips what cannot be among the best. So where the share
-    is large the best of everything are looked through first; mostly they hold enough.
+    `allowed` has what may be found, `share` is its part of all passages; `slots` names it where it is
+    little. Inside collections tantivy reads every posting of every term; without them it skips what cannot
+    be among the best. So where the share is large the best of everything are looked through first; mostly
+    they hold enough.
     """
     reader, searcher = opened
     found = None
@@ -176,10 +190,31 @@ def search(
         if query is not None:
             found = _search(searcher, query, k, int(1.2 * k / share) + SPARE, allowed, again=share == 1.0)
     if found is None:
-        query = reader.query(question, collections)
+        query = reader.query(question, None if slots is not None else collections, slots)
         if query is not None:
             found = _search(searcher, query, k, k + SPARE, allowed, again=True)
     return found or (np.empty(0, np.int64), np.empty(0, np.float32))
+
+
+def having(
+    opened: tuple[TextReader, tantivy.Searcher],
+    every: Sequence[str],
+    question: str,
+    k: int,
+    collections: Sequence[int],
+    slots: Slots | None,
+    allowed: NDArray[np.bool_],
+) -> Found:
+    """The best `k` passages for a question among those that have all terms of `every`; ties as they come."""
+    reader, searcher = opened
+    query = reader.query(question, None if slots is not None else collections, slots, every)
+    assert query is not None
+    limit = k + SPARE
+    while True:
+        found, scores, hits = _hits(searcher, query, limit, allowed)
+        if len(found) >= k or hits < limit:
+            return found[:k], scores[:k]
+        limit *= 4
 
 
 def _search(
@@ -209,6 +244,18 @@ def _search(
         if not again:
             return None
         limit *= 4
+
+
+def _hits(
+    searcher: tantivy.Searcher, query: tantivy.Query, limit: int, allowed: NDArray[np.bool_]
+) -> tuple[Slots, Floats, int]:
+    """Those of the best `limit` that are allowed, and how many there were."""
+    hits = searcher.search(query, limit, count=False).hits
+    slots = np.array(searcher.fast_field_values("slot", [address for _, address in hits]), np.int64)
+    scores = np.array([score for score, _ in hits], np.float32)
+    keep = np.flatnonzero(slots < len(allowed))
+    keep = keep[allowed[slots[keep]]]
+    return slots[keep], scores[keep], len(hits)
 
 
 def slots_in(searcher: tantivy.Searcher) -> Slots:

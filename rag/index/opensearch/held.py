@@ -1,4 +1,4 @@
-"""What a version holds besides what is searched: token codes by passage id, and its documents."""
+"""What a version holds besides what is searched: token codes and passages by id, and its documents."""
 
 import time
 from collections.abc import Sequence
@@ -11,9 +11,10 @@ from rag.codes import TokenCodes
 from rag.deadline import left
 from rag.errors import IndexUnavailable
 from rag.index.opensearch import layout, query
-from rag.index.opensearch.answers import Shards, lacking, read
+from rag.index.opensearch.answers import Shards, Source, lacking, read
 from rag.index.opensearch.cluster import Cluster
 from rag.index.opensearch.versions import Version
+from rag.types import Passage
 
 _AT_ONCE = 1_000
 _PAGE = 10_000
@@ -63,7 +64,21 @@ class _Held(Struct):
     timed_out: bool = False
 
 
-T = TypeVar("T", _Found, _Held)
+class _Sourced(Struct):
+    source: Source = field(name="_source")
+
+
+class _SourcedHits(Struct):
+    hits: list[_Sourced]
+
+
+class _Passages(Struct):
+    hits: _SourcedHits
+    shards: Shards = field(name="_shards")
+    timed_out: bool = False
+
+
+T = TypeVar("T", _Found, _Held, _Passages)
 
 
 def token_codes(
@@ -93,6 +108,25 @@ def token_codes(
                 found[hit.fields.id[0]] = TokenCodes.from_bytes(data, version.meta.dimension)
         except ValueError as error:
             raise IndexUnavailable("The token codes are damaged. Run: manage.py reindex") from error
+    return found
+
+
+def passages(
+    cluster: Cluster, version: Version, passage_ids: Sequence[str], until: float
+) -> dict[str, Passage]:
+    """Of those that the version holds. Raises `IndexUnavailable` where a part of it did not answer."""
+    found: dict[str, Passage] = {}
+    ids = list(dict.fromkeys(passage_ids))
+    for start in range(0, len(ids), _AT_ONCE):
+        some = ids[start : start + _AT_ONCE]
+        body = {
+            "size": len(some),
+            "query": {"ids": {"values": some}},
+            "_source": list(layout.STORED),
+            "track_total_hits": False,
+        }
+        for hit in _whole(_ask(cluster, version.name, body, until), _Passages).hits.hits:
+            found[hit.source.id] = hit.source.passage()
     return found
 
 

@@ -45,14 +45,20 @@ def lexical(
     return clauses[0] if len(clauses) == 1 else {"bool": {"should": clauses, "minimum_should_match": 1}}
 
 
-def by_words(matching: Mapping[str, Any], collections: Sequence[str]) -> dict[str, Any]:
-    return {"bool": {"must": [matching], "filter": [readable(collections)]}}
+def by_words(
+    matching: Mapping[str, Any], collections: Sequence[str], clauses: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    return {"bool": {"must": [matching], "filter": [readable(collections), *clauses]}}
 
 
-def by_meaning(vector: Sequence[float], near: int, collections: Sequence[str]) -> dict[str, Any]:
+def by_meaning(
+    vector: Sequence[float], near: int, collections: Sequence[str], clauses: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
     """The `near` nearest passages of each shard's collections."""
     values = [float(value) for value in vector]
-    return {"knn": {layout.VECTOR: {"vector": values, "k": near, "filter": readable(collections)}}}
+    only = readable(collections)
+    inside = {"bool": {"filter": [only, *clauses]}} if clauses else only
+    return {"knn": {layout.VECTOR: {"vector": values, "k": near, "filter": inside}}}
 
 
 def readable(collections: Sequence[str]) -> dict[str, Any]:

@@ -14,9 +14,11 @@ from rag.index.opensearch import held
 from rag.index.opensearch.census import Census, Kept, take
 from rag.index.opensearch.cluster import Cluster, IndexGone
 from rag.index.opensearch.layout import Meta
-from rag.index.opensearch.search import Plan, Search
+from rag.index.opensearch.narrowing import narrow
+from rag.index.opensearch.plan import Plan
+from rag.index.opensearch.search import Search
 from rag.index.opensearch.versions import Version, fitting, versions
-from rag.types import Subquery
+from rag.types import NO_FILTERS, Dense, Filters, Passage, Subquery
 
 T = TypeVar("T")
 
@@ -25,7 +27,8 @@ _LOOKUP = 1 / 8
 _SEARCH = 3 / 4
 """Share of a search. So a question that meets a hanging cluster waits for `timeout_s` in all."""
 _CODES = 1 / 3
-"""Share of the token codes, which are asked for after the search: without them the pipeline goes on."""
+"""Share of token codes and of passages by id, which are asked for after the search: without them the
+pipeline goes on."""
 
 
 @dataclass(slots=True)
@@ -51,13 +54,22 @@ class OpenSearchReader:
     def version(self) -> str:
         return self._version().name
 
-    def search(self, subqueries: Sequence[Subquery], k: int, collections: Sequence[str]) -> tuple[Leg, ...]:
+    def search(
+        self,
+        subqueries: Sequence[Subquery],
+        k: int,
+        collections: Sequence[str],
+        filters: Filters = NO_FILTERS,
+    ) -> tuple[Leg, ...]:
         began = time.monotonic()
+        question = next((s.text for s in subqueries if not isinstance(s, Dense)), "")
 
         def plan(moved: bool) -> Plan:
             if moved:
                 self._known = self._nothing_known()
-            return self._wherever(lambda: self._plan(began, collections))
+            return self._wherever(
+                lambda: self._narrowed(self._plan(began, collections), filters, question, began)
+            )
 
         with within(began + self._total_s):
             return Search(self._cluster, plan, k, began + self._total_s).run(subqueries)
@@ -68,6 +80,11 @@ class OpenSearchReader:
     def token_codes(self, passage_ids: Sequence[str]) -> tuple[TokenCodes | None, ...]:
         until = time.monotonic() + self._cluster.address.timeout_s * _CODES
         found = self._wherever(lambda: held.token_codes(self._cluster, self._version(), passage_ids, until))
+        return tuple(found.get(pid) for pid in passage_ids)
+
+    def passages(self, passage_ids: Sequence[str]) -> tuple[Passage | None, ...]:
+        until = time.monotonic() + self._cluster.address.timeout_s * _CODES
+        found = self._wherever(lambda: held.passages(self._cluster, self._version(), passage_ids, until))
         return tuple(found.get(pid) for pid in passage_ids)
 
     def documents(self) -> dict[tuple[str, int], int]:
@@ -97,6 +114,11 @@ class OpenSearchReader:
         everywhere = wordless or census.partial
         present = asked if everywhere else [name for name in asked if name in census.counts]
         return Plan(version, present, census.languages(present), wordless)
+
+    def _narrowed(self, plan: Plan, filters: Filters, question: str, began: float) -> Plan:
+        if filters == NO_FILTERS or not plan.collections:
+            return plan
+        return narrow(self._cluster, plan, filters, question, began + self._total_s)
 
     def _version(self) -> Version:
         try:

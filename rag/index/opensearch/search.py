@@ -13,7 +13,7 @@ from rag.index.base import Leg
 from rag.index.opensearch import hybrid, query
 from rag.index.opensearch.answers import Answer, Answers, failure, lacking, read, scored
 from rag.index.opensearch.cluster import PAUSE_S, TRIES, Cluster, ClusterFailure
-from rag.index.opensearch.versions import Version
+from rag.index.opensearch.plan import Plan
 from rag.types import Dense, Hybrid, Lexical, Passage, Ranking, Subquery
 
 if TYPE_CHECKING:
@@ -29,18 +29,6 @@ _NEAR = 2
 _LEAST_NEAR = 200
 """The graph is searched for twice as many as are asked for: recall@100 is .997 so, and .989 without, on
 10,738 real passages in one segment. Lucene looks at no more than it is to give (`ef` is `k`)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """Where a search looks."""
-
-    version: Version
-    collections: Sequence[str]
-    """Those asked for that may hold passages."""
-    languages: Sequence[str]
-    wordless: str = ""
-    """A clause that says why passages may not be found by words."""
 
 
 @dataclass(slots=True)
@@ -138,16 +126,16 @@ class Search:
     def _found(self, asking: _Asking) -> dict[str, object] | None:
         """The query; None where nothing can match."""
         plan = self._plan
-        if not plan.collections:
+        if not plan.collections or plan.nothing:
             return None
         subquery = asking.subquery
         words = meaning = None
         if not isinstance(subquery, Dense):
             analyzers = plan.version.meta.analyzers
             matching = query.lexical(analyzers, subquery.text, plan.languages, asking.clauses)
-            words = None if matching is None else query.by_words(matching, plan.collections)
+            words = None if matching is None else query.by_words(matching, plan.collections, plan.clauses)
         if not isinstance(subquery, Lexical):
-            meaning = query.by_meaning(subquery.vector, self._near(asking), plan.collections)
+            meaning = query.by_meaning(subquery.vector, self._near(asking), plan.collections, plan.clauses)
         if isinstance(subquery, Hybrid):
             return hybrid.by_both([found for found in (words, meaning) if found], self._k)
         return words or meaning
@@ -218,6 +206,7 @@ class Search:
             return
         if not isinstance(asking.subquery, Dense) and self._plan.wordless:
             partial = " and ".join(filter(None, (partial, self._plan.wordless)))
+        partial = " and ".join(filter(None, (partial, self._plan.partial)))
         asking.leg = Leg(result, None, 0.0, elapsed, partial)
 
 
