@@ -1,21 +1,22 @@
 """The path of a question, top to bottom. What it yields is the trace; there is no other record."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from rag.blend import fusion_so_far, order_so_far
 from rag.cascade import Cascade, score
 from rag.clock import Clock
 from rag.encode.base import Encoder
 from rag.errors import EncoderUnavailable, IndexUnavailable
-from rag.events import Began, Encoded, Event, Expanded, Packed, Permitted, Ranked, Rewritten, Skipped
+from rag.events import Began, Encoded, Event, Expanded, Permitted, Ranked, Rewritten, Skipped
 from rag.expand.base import Expander
 from rag.fuse import fuse
-from rag.generate.base import Generator
+from rag.generate.base import Generator, Salted
+from rag.handing import Handing, Permit
 from rag.index.base import IndexReader, Leg
 from rag.pace import Paces
-from rag.prompt import pack
 from rag.refuse.base import Judge
 from rag.rerank.base import Reranker
 from rag.rewrite.base import Rewriter
@@ -36,9 +37,6 @@ from rag.types import (
 from rag.understand import understand
 from rag.verify.base import Verifier
 from rag.writing import Writing
-
-Permit = Callable[[Sequence[Passage]], frozenset[str]]
-"""Passages → the ids of those that the asker may read at this moment."""
 
 LEGS: tuple[Stage, ...] = ("bm25", "knn")
 LEG_NAMES: dict[Stage, str] = {"bm25": "words", "knn": "meaning"}
@@ -80,6 +78,18 @@ class Pipeline:
     verifier: Verifier | None = None
     paces: Paces = field(default_factory=Paces)
     """What was learned of the rerankers' speed; kept by who makes pipelines."""
+
+    def apart(self, salt: str) -> "Pipeline":
+        """The same for an asker: what a server remembers of prompts, only those with this salt meet again.
+
+        Whoever asks chooses it; it is in no trace.
+        """
+        salted: dict[str, Any] = {
+            name: part.salted(salt)
+            for name in ("generator", "rewriter", "expander", "judge", "verifier")
+            if isinstance(part := getattr(self, name), Salted)
+        }
+        return replace(self, **salted)
 
     def answer(self, query: Query, permit: Permit = permit_all, replay: Replay | None = None) -> Trace:
         return fold(self.stream(query, permit, replay))
@@ -128,9 +138,14 @@ class Pipeline:
                 final = event.ranking
             yield event
 
-        started = clock.now()
-        passages, context, dropped = pack(final.candidates, self.spec.context)
-        yield Packed(context, dropped, clock.since("pack", started))
+        handing = Handing(
+            spec=self.spec.context,
+            generator=self.generator,
+            index=self.index,
+            collections=query.collections,
+            permit=permit,
+        )
+        passages = yield from handing.run(question.text, final.candidates, clock)
         writing = Writing(spec=self.spec, judge=self.judge, generator=self.generator, verifier=self.verifier)
         yield from writing.run(question.text, passages, (*found, fused, final), clock)
 

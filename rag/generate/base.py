@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from rag.answers import Answer, Usage
 from rag.events import Delta
@@ -35,4 +35,22 @@ class Generator(Protocol):
 
     def count(self, texts: Sequence[str]) -> list[int] | None:
         """Tokens of each text as the model will read it; None where no tokenizer of its own is known."""
+        ...
+
+
+@runtime_checkable
+class Bounded(Protocol):
+    """A generator whose model can read only so much."""
+
+    def room(self, question: str) -> int | None:
+        """Tokens that are left for passages beside this question; None where that is not known."""
+        ...
+
+
+@runtime_checkable
+class Salted(Protocol):
+    """A part whose model may be behind a server that remembers prompts, for whoever asks next."""
+
+    def salted(self, salt: str) -> "Salted":
+        """The same part; what the server remembers for it is kept apart from that of other salts."""
         ...

@@ -149,9 +149,21 @@ class IndexContract:
         reader = place.reader()
         for ranking in (bm25(reader, "quotes"), knn(reader, unit(1)[0])):
             assert ranking.passages == (original,)
+        assert reader.passages(["d:8:0", "d:7:0"]) == (None, original)
         back, nothing = reader.token_codes(["d:7:0", "d:8:0"])
         assert nothing is None and back is not None
         assert np.array_equal(back.bits, codes.bits) and np.array_equal(back.factors, codes.factors)
+
+    def test_passages_are_given_by_id(self, place: Place) -> None:
+        write(place, document("d", "one", "two", "three"), document("e", "four", collection="b"))
+        reader = place.reader()
+        wanted = ["d:1:2", "e:1:0", "d:1:2", "d:1:3", "", "d:1:0", "x' OR 1"]
+        found = reader.passages(wanted)
+        assert [p and p.text for p in found] == ["three", "four", "three", None, None, "one", None]
+        assert [p.id for p in found if p] == ["d:1:2", "e:1:0", "d:1:2", "d:1:0"]
+        assert reader.passages([]) == ()
+        many = reader.passages([f"d:1:{i}" for i in range(2_500)])
+        assert [p.text for p in many if p] == ["one", "two", "three"]
 
     def test_titles_and_headings_are_searched(self, place: Place) -> None:
         plain = passage("d", 0, "nothing else")
@@ -304,7 +316,7 @@ class IndexContract:
         writer.delete("never written")
         assert reader.documents() == {("dd", 1): 1}
         assert found(bm25(reader, "alpha")) == found(knn(reader, unit(1)[0])) == ["dd"]
-        assert reader.token_codes(["d:2:0"]) == (None,)
+        assert reader.token_codes(["d:2:0"]) == (None,) == reader.passages(["d:2:0"])
         writer.close()
 
     def test_many_deletions_are_one_change(self, place: Place) -> None:
@@ -429,7 +441,7 @@ class IndexContract:
             late.write([passages, document("other", "alpha")])
             assert found(bm25(reader, "alpha beta")) == found(knn(reader, unit(1)[0])) == ["other"]
             assert reader.documents() == {("other", 1): 1}
-            assert reader.token_codes(["d:1:0"]) == (None,)
+            assert reader.token_codes(["d:1:0"]) == (None,) == reader.passages(["d:1:0"])
         late.write([document("d", "alpha", version=2)])
         assert reader.documents() == {("other", 1): 1, ("d", 2): 1}
 
