@@ -22,6 +22,9 @@ QUESTION = "what happens when the reranker runs out of time"
 WEIGHTS = (11 + 1 / 6) * 12 * 384**2
 """Multiplications of a token by weights: twelve layers, of the last one only the keys and values."""
 
+SETTLE_S = 2.0
+"""vLLM, the last of the ways, goes on turning for a second after an answer, on a core that is another's."""
+
 
 def pairs_of(folder: Path, tokens: int, count: int) -> list[str]:
     """Texts that make pairs of so many tokens with the question."""
@@ -44,6 +47,7 @@ def speeds(ways: dict[str, Score], folder: Path, count: int, rounds: int) -> lis
         score(QUESTION, texts[64][:4])
     for _ in range(rounds):
         for length in LENGTHS:
+            time.sleep(SETTLE_S)
             for name, score in ways.items():
                 began = time.perf_counter()
                 score(QUESTION, texts[length])
