@@ -9,41 +9,27 @@ from rag.blend import fusion_so_far, order_so_far
 from rag.cascade import Cascade, score
 from rag.clock import Clock
 from rag.encode.base import Encoder
-from rag.errors import EncoderUnavailable, IndexUnavailable
-from rag.events import Began, Encoded, Event, Expanded, Permitted, Ranked, Rewritten, Skipped
+from rag.events import Began, Event, Expanded, Ranked, Rewritten
 from rag.expand.base import Expander
 from rag.fuse import fuse
 from rag.generate.base import Generator, Salted
 from rag.handing import Handing, Permit
-from rag.index.base import IndexReader, Leg
+from rag.index.base import IndexReader
 from rag.pace import Paces
 from rag.refuse.base import Judge
 from rag.rerank.base import Reranker
+from rag.retrieve import Retrieval, again, permit_all
 from rag.rewrite.base import Rewriter
 from rag.spec import PipelineSpec
 from rag.trace import Trace, fold
 from rag.types import (
-    Dense,
-    Expansion,
-    Hybrid,
-    Lexical,
-    Passage,
     Query,
     Ranking,
-    Stage,
-    Subquery,
     Timing,
 )
 from rag.understand import understand
 from rag.verify.base import Verifier
 from rag.writing import Writing
-
-LEGS: tuple[Stage, ...] = ("bm25", "knn")
-LEG_NAMES: dict[Stage, str] = {"bm25": "words", "knn": "meaning"}
-
-
-def permit_all(passages: Sequence[Passage]) -> frozenset[str]:
-    return frozenset(p.id for p in passages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +102,10 @@ class Pipeline:
 
         found: list[Ranking] = []
         if replay and replay.from_legs:
-            retrieved = _again(replay.trace, self.spec.fuse.server, permit, clock)
+            retrieved = again(replay.trace, self.spec.fuse.server, permit, clock)
         else:
-            retrieved = self._retrieve(question, expansion, permit, clock)
+            retrieval = Retrieval(spec=self.spec.fuse, encoder=self.encoder, index=self.index)
+            retrieved = retrieval.run(question, expansion, permit, clock)
         for event in retrieved:
             if isinstance(event, Ranked):
                 found.append(event.ranking)
@@ -159,57 +146,6 @@ class Pipeline:
             readable=self.index.count(query.collections),
         )
 
-    def _retrieve(
-        self, query: Query, expansion: Expansion | None, permit: Permit, clock: Clock
-    ) -> Iterator[Event]:
-        """Both legs, each inside the asker's collections, then the check of what was found.
-
-        Where the spec has the index fuse, it is asked for that besides them.
-        """
-        spec = self.spec.fuse
-        legs: list[tuple[Stage, Subquery]] = [("bm25", Lexical(query.text))]
-        started = clock.now()
-        try:
-            vector = self.encoder.encode_queries([query.text]).vectors[0]
-            legs.append(("knn", Dense(vector)))
-            if spec.server:
-                legs.append(("fused", Hybrid(query.text, vector, spec.method, spec.bm25, spec.knn)))
-            yield Encoded(clock.since("encode", started))
-        except EncoderUnavailable as error:
-            yield Skipped("knn", f"Searched by words only: {error}", clock.since("encode", started))
-
-        started = clock.now()
-        try:
-            results = self.index.search([subquery for _, subquery in legs], spec.depth, query.collections)
-        except IndexUnavailable as error:
-            results = tuple(Leg(None, error, 0.0, clock.now() - started) for _ in legs)
-        searched = [
-            (stage, leg, Timing(stage, started + leg.started_ms, leg.elapsed_ms))
-            for (stage, _), leg in zip(legs, results, strict=True)
-        ]
-        if all(leg.ranking is None for stage, leg, _ in searched if stage in LEGS):
-            for stage, leg, timing in searched[: len(LEGS)]:
-                yield Skipped(stage, f"Not searched by {LEG_NAMES[stage]}: {leg.error}", timing)
-            raise IndexUnavailable(f"Nothing can be searched now: {searched[0][1].error}")
-
-        started = clock.now()
-        found = {p.id: p for _, leg, _ in searched if leg.ranking for p in leg.ranking.passages}
-        allowed = permit(tuple(found.values()))
-        checked = clock.since("permit", started)
-        for stage, leg, timing in searched:
-            if leg.ranking is None and stage == "fused":
-                yield Skipped(stage, f"Not fused by the index, but here: {leg.error}", timing)
-                continue
-            if leg.ranking is None:
-                other = LEG_NAMES["bm25" if stage == "knn" else "knn"]
-                yield Skipped(stage, f"Searched by {other} only: {leg.error}", timing)
-                continue
-            kept = tuple(c for c in leg.ranking.candidates if c.passage.id in allowed)
-            ranking = Ranking(stage, leg.ranking.kind, kept)
-            asked = len(ranking) if stage == "fused" else spec.depth
-            yield Ranked(ranking, timing, asked, leg.partial)
-        yield Permitted(len(found) - len(allowed), checked)
-
     def _rerank(
         self,
         query: Query,
@@ -238,19 +174,3 @@ class Pipeline:
         stored = replay.trace if replay else None
         final, blend_ms = yield from cascade.run(query, so_far, deadline, clock, stored)
         yield Ranked(final, Timing("final", clock.now() - blend_ms, blend_ms + spent), len(final))
-
-
-def _again(stored: Trace, server: bool, permit: Permit, clock: Clock) -> Iterator[Event]:
-    """The legs of a stored trace, and a fusion by the index, less what may not be read any more."""
-    server = server and all(skip.stage != "fused" for skip in stored.skipped)
-    stages = (*LEGS, "fused") if server else LEGS
-    legs = [ranking for stage in stages if (ranking := stored.ranking(stage))]
-    found = {p.id: p for ranking in legs for p in ranking.passages}
-    started = clock.now()
-    allowed = permit(tuple(found.values()))
-    for ranking in legs:
-        kept = tuple(c for c in ranking.candidates if c.passage.id in allowed)
-        timing = clock.since(ranking.stage, started)
-        again = Ranking(ranking.stage, ranking.kind, kept)
-        yield Ranked(again, timing, stored.asked[ranking.stage], stored.partial.get(ranking.stage, ""))
-    yield Permitted(len(found) - len(allowed), clock.since("permit", started))

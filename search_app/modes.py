@@ -1,6 +1,6 @@
 """In which mode a question was searched: what an outage of the index, or of a part of it, left of it."""
 
-from rag.pipeline import LEGS
+from rag.retrieve import LEGS
 from rag.trace import Trace
 
 FULL, BM25_ONLY, KNN_ONLY, PARTIAL, DOWN = MODES = ("full", "bm25_only", "knn_only", "partial", "down")

@@ -17,7 +17,7 @@ from rag.index.base import EncodedPassages, Leg
 from rag.pipeline import Pipeline, Replay
 from rag.spec import PipelineSpec
 from rag.trace_store import from_json, texts, to_json
-from rag.types import Dense, Hybrid, Lexical, Query, Ranking, Subquery
+from rag.types import Dense, Filters, Hybrid, Lexical, Query, Ranking, Subquery
 from tests.rag.build import order, ranking
 
 WORDS, MEANING = ranking("bm25", a=3.0, b=2.0, c=1.0), ranking("knn", "cosine", b=0.9, d=0.5)
@@ -35,7 +35,9 @@ class Index:
         self.results = results
         self.asked: Sequence[Subquery] = ()
 
-    def search(self, subqueries: Sequence[Subquery], k: int, collections: Sequence[str]) -> tuple[Leg, ...]:
+    def search(
+        self, subqueries: Sequence[Subquery], k: int, collections: Sequence[str], filters: Filters
+    ) -> tuple[Leg, ...]:
         self.asked = subqueries
         names = {Lexical: "bm25", Dense: "knn", Hybrid: "fused"}
         found = [self.results[names[type(one)]] for one in subqueries]

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from rag.errors import IndexUnavailable
 from rag.index.base import IndexReader, Leg
-from rag.types import Hybrid, Lexical, Ranking
+from rag.types import NO_FILTERS, Hybrid, Lexical, Ranking
 from search_app import health, indexes, keys, logs, metrics, modes, pipelines, queries
 from search_app.access import OPERATOR
 from search_app.asking import ask
@@ -37,12 +37,12 @@ class Broken:
     searches: bool = True
     asked: list[str] = field(default_factory=list)
 
-    def search(self, subqueries: Any, k: int, collections: Any) -> tuple[Leg, ...]:
+    def search(self, subqueries: Any, k: int, collections: Any, filters: Any = NO_FILTERS) -> tuple[Leg, ...]:
         if not self.searches:
             raise IndexUnavailable(AWAY)
         names = ["bm25" if isinstance(one, Lexical) else "knn" for one in subqueries]
         single = [one for one in subqueries if not isinstance(one, Hybrid)]
-        legs = [*self.real.search(single, k, collections), *self._fused(subqueries, single)]
+        legs = [*self.real.search(single, k, collections, filters), *self._fused(subqueries, single)]
         return tuple(self._leg(name, leg) for name, leg in zip(names, legs, strict=True))
 
     def _fused(self, subqueries: Any, single: Any) -> list[Leg]:
