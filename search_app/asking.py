@@ -2,18 +2,19 @@
 
 import dataclasses
 import uuid
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field
 
 import msgspec
 
 from rag.errors import IndexUnavailable, SieveError
-from rag.events import Event, Ranked
+from rag.events import Began, Delta, Event, Packed, Ranked, Skipped, Weighed
 from rag.pipeline import Pipeline
+from rag.sockets import Hold, holding
 from rag.trace import Trace, fold
 from rag.types import Query
-from search_app import access, metrics, pipelines, selectors, services
+from search_app import access, leaving, metrics, pipelines, seats, selectors, services
 from search_app.access import Viewer
 from search_app.events import event
 from search_app.models import Conversation, TraceRecord
@@ -34,8 +35,11 @@ class Recording:
     """Passes the events of a question on, and keeps its trace, however far it came.
 
     When the iteration has ended, the trace is kept under `trace_id`: at the last event, at an error of
-    the pipeline, or because the reader left and closed it. In the last two cases it holds what was done
-    until then and has no answer. A question that did not even begin leaves none.
+    the pipeline, or because the reader left. In the last two cases it holds what was done until then. A
+    question that did not even begin leaves none.
+
+    A reader who leaves ends what other machines do for him at once, see `search_app.leaving`; the
+    iteration then ends by itself.
     """
 
     stream: Iterator[Event]
@@ -45,6 +49,10 @@ class Recording:
     passed: list[Event] = field(default_factory=list)
     record: TraceRecord | None = None
     """The kept trace; there is one when the iteration has ended."""
+    left: bool = False
+    """Whether the reader has left."""
+    _hold: Hold = field(default_factory=Hold)
+    """What is waited for on other machines."""
 
     @property
     def trace(self) -> Trace:
@@ -54,16 +62,46 @@ class Recording:
     def events(self) -> Generator[Event, None, None]:
         """The events, once. Close it to stop early."""
         try:
-            for happened in self.stream:
-                self.passed.append(happened)
-                yield happened
-        except IndexUnavailable as error:
-            metrics.count_down()
-            event("nothing_searched", trace=self.trace_id if self.passed else None, error=error)
-            raise
+            with leaving.watched(self._leave):
+                while (happened := self._next()) is not None:
+                    self.passed.append(happened)
+                    yield happened
         finally:
+            if isinstance(self.stream, Generator):
+                self.stream.close()  # before anything is waited for: it ends a model's writing
             if self.passed:
-                self.record = services.record_trace(self.trace, self.viewer, self.trace_id, self.conversation)
+                with seats.taken():
+                    self.record = services.record_trace(
+                        self.trace, self.viewer, self.trace_id, self.conversation
+                    )
+            seats.rest()
+
+    def _leave(self) -> None:
+        """Called from another thread."""
+        self.left = True
+        self._hold.end()
+
+    def _next(self) -> Event | None:
+        """What happens next; nothing after the last event, or when the reader has left meanwhile."""
+        try:
+            with holding(self._hold), self._seat():
+                happened = next(self.stream, None)
+        except SieveError as error:
+            if self.left:
+                return None
+            if isinstance(error, IndexUnavailable):
+                metrics.count_down()
+                event("nothing_searched", trace=self.trace_id if self.passed else None, error=error)
+            raise
+        return None if self.left else happened
+
+    def _seat(self) -> AbstractContextManager[None]:
+        """None while a language model writes, here or elsewhere: it has a queue of its own."""
+        last = self.passed[-1] if self.passed else None
+        if isinstance(last, Packed | Weighed | Delta | Skipped) and _next_writes(self.passed[0], last):
+            seats.rest()
+            return seats.left()
+        return seats.taken()
 
     def begun(self) -> Generator[Event, None, None]:
         """The events, once, when the index was searched: a reader can still be told that it could not be.
@@ -83,6 +121,17 @@ class Recording:
             for _ in events:
                 pass
         return self.trace
+
+
+def _next_writes(began: Event, last: Event) -> bool:
+    """Whether a language model writes after this event."""
+    assert isinstance(began, Began)
+    generate, refuse = began.spec.get("generate"), began.spec.get("refuse")
+    if not isinstance(generate, Mapping) or generate["backend"] == "extractive":
+        return False
+    if isinstance(last, Packed):
+        return refuse is None
+    return not isinstance(last, Skipped) or last.stage == "weigh"
 
 
 def _joined(first: Sequence[Event], rest: Generator[Event, None, None]) -> Generator[Event, None, None]:

@@ -133,8 +133,7 @@ API_RATE_ANONYMOUS: str = os.environ.get("SIEVE_API_RATE_ANONYMOUS") or "60/minu
 API_RATE_TEXTS: str = os.environ.get("SIEVE_API_RATE_TEXTS") or "60000/hour"
 """Texts that one user may have ranked, by all keys together."""
 API_MAX_JSON_BYTES: int = 256 * 1024
-API_MAX_TEXTS_BYTES: int = 4 * 2**20
-"""Longest JSON body, and longest one of texts to be ranked."""
+API_MAX_TEXTS_BYTES: int = 4 * 2**20  # of texts to be ranked
 API_RERANK_MS: int = whole("SIEVE_API_RERANK_MS", 20_000, least=1)  # longest time for ranking them
 REST_FRAMEWORK = {  # all else stands in search_app/api/base.py
     "DEFAULT_SCHEMA_CLASS": "search_app.api.schema.AutoSchema",
@@ -207,6 +206,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "search_app.middleware.Closed",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "search_app.seats.Seated",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

@@ -122,8 +122,12 @@ def _frames(
                 if isinstance(event, Packed):
                     so_far = results.answered(recording.trace, recording.trace_id, absolute)
                     yield sse.json_event("passages", so_far)
-                elif isinstance(event, Delta):
+                elif isinstance(event, Delta) and event.text:
                     yield sse.json_event("delta", {"text": event.text})
+                else:
+                    yield sse.comment()
+        if recording.left:
+            return
         yield sse.json_event("done", results.answered(recording.trace, recording.trace_id, absolute))
     except Exception as error:  # the headers are out: this is the only way left to tell the reader
         problem = problems.of(error)
