@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
-.PHONY: help setup setup-dev setup-torch setup-openvino setup-integrations run test test-slow test-browser test-postgres lint format check bench evaluate golden lock clean opensearch opensearch-stop test-opensearch vllm vllm-stop test-vllm test-torch test-integrations compose-env compose-test
+.PHONY: help setup setup-dev setup-torch setup-openvino setup-llama setup-integrations run test test-slow test-browser test-postgres lint format check bench evaluate golden lock clean opensearch opensearch-stop test-opensearch vllm vllm-stop test-vllm test-torch test-integrations compose-env compose-test
 
 PY := .venv/bin/python
 SETUP := sh scripts/python.sh scripts/setup.py
@@ -22,6 +22,10 @@ setup-torch: ## Also torch, transformers and sentence-transformers, 5 GB: for a 
 
 setup-openvino: # Also OpenVINO
 	@$(SETUP) --dev --extra openvino
+
+setup-llama: ## Also xllamacpp, 90 MB, and Qwen2.5-Coder 1.5B, 1.1 GB: a model in this process that writes answers
+	@$(SETUP) --dev --extra llama
+	@$(PY) manage.py models pull qwen2.5-coder-1.5b-instruct-q4_k_m
 
 setup-integrations: # Also the client libraries that integrations/ are tested against
 	@$(SETUP) --dev --extra integrations

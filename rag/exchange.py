@@ -61,12 +61,14 @@ class ServiceUnavailable(Unavailable):
 class Client:
     """One service, shared by all threads of a process."""
 
-    def __init__(self, service: Service, *, url: str = "", key: str = "") -> None:
-        """`url` of one of its replicas instead of the first; `key` instead of the one that it names.
+    def __init__(self, service: Service, *, url: str = "", key: str = "", called: str = "") -> None:
+        """`url` of one of its replicas instead of the first; `key` instead of the one that it names; `called`
+        is what sentences call it.
 
         Raises `SpecError` for an address or a certificate that cannot be.
         """
         self._service, self._own_key = service, key
+        self._name = called or f"The service ({service.dialect})"
         self._path, self._pool = _pool(service, url or service.url)
         self._not_before = 0.0
         """When the service may be asked again, by the monotonic clock; it said so itself."""
@@ -182,10 +184,6 @@ class Client:
             raise
         reply.release_conn()
         return reply.status, _lower(reply), read
-
-    @property
-    def _name(self) -> str:
-        return f"The service ({self._service.dialect})"
 
     def _key(self) -> dict[str, str]:
         try:

@@ -14,7 +14,7 @@ compile -o requirements.lock ${ARGS:-}
 compile --extra dev --constraint requirements.lock -o requirements-dev.lock ${ARGS:-}
 whole=$(mktemp)
 trap 'rm -f "$whole"' EXIT
-for extra in postgres torch openvino integrations; do
+for extra in postgres torch openvino llama integrations; do
     cp "requirements-$extra.lock" "$whole" 2>/dev/null || : >"$whole"
     compile --extra "$extra" --constraint requirements-dev.lock -o "$whole" ${ARGS:-}
     awk '/^[a-z]/ { new = !($0 in base) } NR == FNR { if (/^[a-z]/) base[$0]; next } new' \

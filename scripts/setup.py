@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 STAMP = VENV / "sieve-setup.json"
-EXTRAS = ("integrations", "openvino", "torch")
+EXTRAS = ("integrations", "llama", "openvino", "torch")
 """What nobody needs for a first start: each is the lock file of an extra of pyproject.toml."""
 UNITS = {"bytes": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9}
 PIP_FETCH = re.compile(r"^\s*(Downloading|Using cached) (\S+)(?: \(([\d.]+) (bytes|kB|MB|GB)\))?")

@@ -46,8 +46,10 @@ class _Models(Struct):
 class OpenAIChat:
     """One model behind a service; see `ChatModel`."""
 
-    def __init__(self, service: Service, model: str, *, context_tokens: int = 0, key: str = "") -> None:
-        """Raises `SpecError` for a service of another kind, or one that cannot be."""
+    def __init__(
+        self, service: Service, model: str, *, context_tokens: int = 0, key: str = "", called: str = ""
+    ) -> None:
+        """`called` is what sentences call it instead of the service. Raises `SpecError` for a service of another kind, or one that cannot be."""
         if service.dialect != DIALECT:
             raise SpecError(
                 f"A model that writes needs a service of dialect {DIALECT!r}, not {service.dialect!r}."
@@ -57,8 +59,8 @@ class OpenAIChat:
         self.model = model
         self.fingerprint = ":".join(part for part in (DIALECT, model, service.fixed) if part)
         self._service = service
-        self._name = f"The service ({service.dialect})"
-        self._replicas = Replicas(service, key=key)
+        self._name = called or f"The service ({service.dialect})"
+        self._replicas = Replicas(service, key=key, called=called)
         root = service.url.rstrip("/").removesuffix("/v1")
         has_root = root != service.url.rstrip("/")
         self._counter = Counter(Client(service, url=root, key=key) if has_root else None, model)

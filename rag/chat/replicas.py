@@ -28,10 +28,11 @@ class Replica:
 class Replicas:
     """Those of one service. Threads may share it."""
 
-    def __init__(self, service: Service, *, key: str = "") -> None:
+    def __init__(self, service: Service, *, key: str = "", called: str = "") -> None:
         """Raises `SpecError` for an address or a certificate that cannot be."""
         urls = service.addresses
-        self.all = tuple(Replica(n, Client(service, url=url, key=key)) for n, url in enumerate(urls, start=1))
+        clients = (Client(service, url=url, key=key, called=called) for url in urls)
+        self.all = tuple(Replica(number, client) for number, client in enumerate(clients, start=1))
         self._lock = threading.Lock()
         self._turn = 0
 

@@ -29,7 +29,9 @@ class Served:
 EAGER = "--enforce-eager"
 """Answers a minute earlier, and computes a little slower: nothing is compiled first."""
 SMALL = ("--max-num-seqs", "16", "--max-num-batched-tokens", "2048", EAGER)
-CHAT = ("--dtype", "bfloat16", "--max-model-len", "8192", *SMALL)
+REMEMBERS = ("--enable-prefix-caching", "--enable-prompt-tokens-details")
+"""Reads the same beginning of a prompt once, and says in each answer how much of it that was."""
+CHAT = ("--dtype", "bfloat16", "--max-model-len", "8192", *REMEMBERS, *SMALL)
 CROSS = ("--dtype", "float32", "--max-model-len", "512", "--runner", "pooling", *SMALL)
 SERVED = {
     "chat": Served(
