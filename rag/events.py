@@ -102,7 +102,10 @@ class Weighed:
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """A piece of the answer's text, in order. The pieces joined are the answer's text."""
+    """A piece of the answer's text, in order. The pieces joined are the answer's text.
+
+    An empty one says that the model is at work: whoever passes events on can see whether the asker is there.
+    """
 
     text: str
     citations: tuple[Citation, ...] = ()

@@ -220,8 +220,8 @@ def fold(events: Iterable[Event]) -> Trace:
                 timings.append(timing)
             case Verified(checks, timing):
                 timings.append(timing)
-            case Delta():
-                written.append(event)
+            case Delta(text):
+                written += [event] if text else []
             case Began():
                 raise ValueError("a trace begins once")
     if answer is None and written:

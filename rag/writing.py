@@ -79,8 +79,9 @@ class Writing:
                 if isinstance(piece, Finished):
                     yield Generated(piece.answer, piece.usage, clock.since("generate", started), first_ms)
                 else:
-                    first_ms = clock.now() - started if first_ms is None else first_ms
-                    written.append(piece)
+                    if piece.text:  # an empty one only says that the model is at work
+                        first_ms = clock.now() - started if first_ms is None else first_ms
+                        written.append(piece)
                     yield piece
         except GenerationUnavailable as error:
             timing = clock.since("generate", started)

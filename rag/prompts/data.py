@@ -16,7 +16,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 
-_UNSEEN = re.compile(
+UNSEEN = re.compile(
     "["
     "\x00-\x08\x0b-\x1f\x7f-\x9f"  # controls, but for tab and line feed
     "\u00ad\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0\u2800"  # fillers, and what stands for nothing
@@ -42,7 +42,7 @@ _RULE = re.compile(r"([-=#*_~`\"'])\1{2,}")
 
 def visible(text: str) -> str:
     """The text without characters that cannot be seen, whatever stands beside them."""
-    return _JOINERS.sub("", _UNSEEN.sub("", text))
+    return _JOINERS.sub("", UNSEEN.sub("", text))
 
 
 def as_data(text: str) -> str:

@@ -30,7 +30,7 @@ def nothing_around(ids: Sequence[str]) -> Sequence[Passage | None]:
 
 @dataclass(frozen=True, slots=True)
 class Packing:
-    """Passages in order of marker, their numbers, the dropped ids with their reasons, and the widened ones."""
+    """Passages in order of marker, their numbers, the dropped ids with reasons, and the widened ones."""
 
     passages: tuple[Passage, ...]
     context: tuple[ContextPassage, ...]
