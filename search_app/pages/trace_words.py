@@ -2,7 +2,7 @@
 
 from rag.trace import Trace
 from search_app import modes
-from search_app.pages import answer
+from search_app.pages import said
 from search_app.pages.words import count
 
 SEARCHED = {
@@ -42,5 +42,9 @@ def answer_said(trace: Trace, *, gone: bool = False) -> str:
         return "no answer in the documents"
     if trace.answer.finish_reason == "failed":
         return "answer broke off"
-    said, supported = answer.support(answer.segments(trace.answer))
-    return f"answer: {supported} of {count(said, 'sentence')} supported"
+    if trace.answer.finish_reason == "stopped":
+        return "answer was stopped"
+    checks = said.checked(trace)
+    number = said.counts(checks)
+    unchecked = f", {number['unchecked']:,} not checked" if number["unchecked"] else ""
+    return f"answer: {number['supported']} of {count(len(checks), 'sentence')} supported{unchecked}"

@@ -7,8 +7,9 @@ from typing import Any
 from rag.trace import Trace
 from search_app.conversations import Turn
 from search_app.models import Conversation
-from search_app.pages.answer import MARKER, answer_context
+from search_app.pages.answer import answer_context
 from search_app.pages.links import answer_url
+from search_app.pages.said import checked, cited_text, of_trace
 from search_app.pages.words import shorten
 
 NOTES = {
@@ -27,7 +28,8 @@ def note(turn: Turn) -> str:
 
 def answer_text(trace: Trace) -> str:
     """The words of an answer without its markers."""
-    return MARKER.sub("", trace.answer.text).replace(" .", ".") if trace.answer else ""
+    words = "".join(segment.text for segment in of_trace(trace) if not segment.is_marker)
+    return words.replace(" .", ".")
 
 
 def brief(turns: Iterable[Turn]) -> list[dict[str, Any]]:
@@ -75,20 +77,21 @@ def as_value(turn: Turn) -> dict[str, Any]:
     if trace is None:
         return value
     citations = trace.answer.citations if trace.answer else ()
-    known = trace.passages
-    for context in trace.context:
-        passage = known[context.passage_id]
+    if trace.rewriting:
+        value["understood"] = trace.rewriting.question
+    if doubted := [check.span for check in checked(trace) if check.verdict == "unsupported"]:
+        value["unsupported"] = [value["answer"][start:end] for start, end in doubted]
+    for marker, passage in trace.handed:
         spans = sorted({c.span for c in citations if c.passage_id == passage.id})
-        begin = passage.span[0]
         value["passages"].append(
             {
-                "number": context.marker,
+                "number": marker,
                 "document": passage.document_id,
                 "title": passage.title,
                 "headings": list(passage.headings),
                 "collection": passage.collection,
                 "page": passage.page,
-                "cited": [passage.text[a - begin : b - begin] for a, b in spans if passage.text],
+                "cited": [cited_text(passage, span) for span in spans if passage.text],
             }
         )
     return value
@@ -124,8 +127,12 @@ def as_markdown(pairs: Iterable[tuple[Conversation, Sequence[Turn]]]) -> Iterato
 def _turn_lines(value: dict[str, Any]) -> Iterator[str]:
     yield f"## {_line(value['question'])}\n\n"
     yield f"*{value['asked'][:16].replace('T', ' ')}*\n\n"
+    if value.get("understood"):
+        yield f"*Understood as: {_line(value['understood'])}*\n\n"
     if value["answer"]:
         yield _text(value["answer"]) + "\n\n"
+    for sentence in value.get("unsupported", ()):
+        yield f"*Not supported by a passage: {_line(sentence)}*\n\n"
     if value.get("note"):
         yield f"*{value['note']}*\n\n"
     for passage in value["passages"]:

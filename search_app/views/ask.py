@@ -12,12 +12,13 @@ from django.template.loader import render_to_string
 from django.views.decorators.http import require_safe
 
 from rag.errors import SieveError, Unavailable
-from rag.events import Delta, Event, Packed, Ranked
+from rag.events import Event, Generated, Packed, Ranked
 from search_app import conversations, sse
 from search_app.access import Viewer, viewer_of
 from search_app.asking import RETRY_S, Recording
 from search_app.asking import ask as begin
 from search_app.pages.answer import answer_context
+from search_app.pages.live import SoFar
 from search_app.views.contexts import actions_context, ask_context
 
 log = logging.getLogger(__name__)
@@ -66,7 +67,7 @@ def _begin(request: HttpRequest, viewer: Viewer) -> Recording:
 
 @require_safe
 def stream(request: HttpRequest) -> HttpResponseBase:
-    """Server-sent events of one question: `found`, `passages`, `delta`s, then `done`, or `failed`.
+    """Server-sent events of one question: `found`, `passages`, `answer`s, then `done`, or `failed`.
 
     When the reader leaves, the pipeline stops after the stage it is in and the trace so far is kept. Where
     nothing can be searched it is a 503 with the sentence; the script then shows the page that says so.
@@ -91,7 +92,11 @@ def stream(request: HttpRequest) -> HttpResponseBase:
 def frames(
     request: HttpRequest, recording: Recording, begun: Generator[Event, None, None] | None = None
 ) -> Generator[str, None, None]:
-    """The events of a question as they are sent. `found` comes before reranking, `passages` after it."""
+    """The events of a question as they are sent. `found` comes before reranking, `passages` after it.
+
+    Each `answer` is all that is said so far, as the finished page will have it.
+    """
+    said = SoFar(recording)
     try:
         with closing(begun or recording.events()) as events:
             for event in events:
@@ -100,10 +105,12 @@ def frames(
                     yield sse.event("found", render_to_string(PASSAGES, context))
                 elif isinstance(event, Packed):
                     yield sse.event("passages", render_to_string(PASSAGES, answer_context(recording.trace)))
-                elif isinstance(event, Delta):
-                    yield sse.json_event("delta", {"text": event.text})
+                elif so_far := said.after(event):
+                    yield sse.event("answer", so_far)
                 else:
                     yield sse.comment()
+                if isinstance(event, Generated) and recording.trace.spec.get("verify"):
+                    yield sse.json_event("checking", {})
         context = answer_context(recording.trace, recording.trace_id)
         if recording.record is not None:
             context |= actions_context(request, recording.viewer, recording.record)

@@ -1,5 +1,5 @@
 /* The answer page: the stream, citations and their passages, and the buttons below an answer. */
-"use strict";
+import { patch } from "./patch.js";
 
 (() => {
   const LONGEST = 7000; // of a question in an address, where a letter may take nine characters
@@ -13,11 +13,11 @@
   }
   document.querySelectorAll(".ask textarea").forEach(submitOnEnter);
 
-  /* --- The answer as it is written: what was found, the same reranked, pieces of text, then the whole. */
+  /* --- The answer as it is written: what was found, the same reranked, what is said so far, then the whole. */
 
   function stream(page) {
     const source = new EventSource(page.dataset.stream);
-    const live = page.querySelector("[data-live]");
+    const written = () => page.querySelector(".answer, .verdict");
     const status = page.querySelector("[data-status]");
     const stopper = page.querySelector("[data-stop]");
     let over = false;
@@ -30,21 +30,29 @@
       moving(page, () => slots(page, event.data));
       status.textContent = "Passages found. Writing the answer…";
     });
-    source.addEventListener("delta", (event) => {
-      live.append(JSON.parse(event.data).text);
+    source.addEventListener("answer", (event) => {
+      for (const part of fragment(event.data).querySelectorAll("[data-slot]")) {
+        patch(page.querySelector(`[data-slot="${part.dataset.slot}"]`), part);
+      }
+    });
+    source.addEventListener("checking", () => {
+      status.textContent = "Holding each sentence against its passages…";
     });
     source.addEventListener("done", (event) => {
       end();
       const held = page.contains(document.activeElement);
-      page.replaceChildren(fragment(event.data));
+      const whole = page.cloneNode(false);
+      whole.removeAttribute("data-stream");
+      whole.append(fragment(event.data));
+      patch(page, whole);
       buttons(page);
-      announce.textContent = "The answer is complete.";
+      announce.textContent = complete(page);
       const said = page.querySelector("[data-answer-url]");
       if (said) {
         history.replaceState(null, "", said.dataset.answerUrl);
         goOn(said.dataset.inConversation);
-        if (held) focus(page.querySelector(".cite") ?? document.getElementById("main"));
       }
+      if (held && !page.contains(document.activeElement)) focus(page.querySelector(".cite") ?? document.getElementById("main"));
     });
     source.addEventListener("failed", (event) => {
       stop(JSON.parse(event.data).message);
@@ -52,7 +60,7 @@
     // EventSource would ask the question again: one question is asked once. It is closed already where the
     // server refused it, and does not give its words: the page without a stream does.
     source.addEventListener("error", () => {
-      if (!over && source.readyState === EventSource.CLOSED && !live.textContent && !page.querySelector("[data-passage]")) {
+      if (!over && source.readyState === EventSource.CLOSED && !written() && !page.querySelector("[data-passage]")) {
         const plain = new URL(location.href);
         plain.searchParams.set("wait", "1");
         end();
@@ -85,7 +93,7 @@
       page.querySelectorAll(".ghost").forEach((ghost) => ghost.remove());
       page.querySelectorAll(".soon").forEach((soon) => { soon.textContent = "by words and meaning, not reranked"; });
       const found = page.querySelector(".card");
-      const kept = live.textContent
+      const kept = written()
         ? " The text so far and the passages stay below."
         : found ? " What was found stays here." : "";
       const note = document.createElement("div");
@@ -96,11 +104,17 @@
       again.textContent = "Ask again";
       words.append(`${sentence}${kept} `, again);
       note.append(words);
-      live.before(note);
+      page.querySelector("[data-slot=said]").prepend(note);
       status.closest(".status").remove();
       announce.textContent = sentence;
       if (held) again.focus();
     }
+  }
+
+  /* What is said to who listens: once, not each piece of the answer. */
+  function complete(page) {
+    const doubts = page.querySelector(".doubts > summary");
+    return `The answer is complete.${doubts ? ` ${doubts.textContent.trim()}.` : ""}`;
   }
 
   /* The next question goes on with this conversation. */
@@ -217,6 +231,7 @@
   /* The answer as plain text with its markers, and below it where each passage stands. */
   function asText(page) {
     const answer = page.querySelector(".answer, .verdict").cloneNode(true);
+    for (const aside of answer.querySelectorAll(".aside")) aside.remove();
     for (const cite of answer.querySelectorAll(".cite")) cite.textContent = ` [${cite.textContent}]`;
     const lines = [answer.textContent.trim(), ""];
     for (const card of page.querySelectorAll(".card[data-marker]:not(.uncited)")) {

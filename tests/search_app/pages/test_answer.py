@@ -5,10 +5,12 @@ from dataclasses import replace
 import pytest
 from django.template.loader import render_to_string
 
-from rag.answers import Answer, Citation
+from rag.answers import Answer, Check, Citation
 from rag.trace import Trace
-from rag.types import ContextPassage, Query, Ranking
-from search_app.pages.answer import answer_context, cards, flow, ranks_line, segments, support
+from rag.types import ContextPassage, Expansion, Query, Ranking, Rewriting
+from search_app.pages.answer import answer_context, flow, said_context
+from search_app.pages.cards import cards, ranks_line
+from search_app.pages.said import NAMES_NO_PASSAGE, checked, segments, verbatim
 from tests.search_app.pages.build_trace import SPEC, build, passage
 
 HOSTILE = [
@@ -81,17 +83,125 @@ def test_a_marker_opens_what_the_words_before_it_cite() -> None:
     assert [s.spans for s in segments(answer) if s.is_marker] == [((10, 20),), ((50, 60),)]
 
 
+def sentences(answer: Answer) -> list[tuple[str, str, tuple[int, ...]]]:
+    """Text, verdict and markers of each sentence, by the citations."""
+    checks = checked(over("text", answer))
+    return [(answer.text[slice(*check.span)], check.verdict, check.markers) for check in checks]
+
+
 def test_quoted_sentences_are_counted_one_by_one() -> None:
     text = "“It leaves at nine.” [1] “Fog stops it.” [2]"
     citations = (Citation(1, "1:1:0", (0, 18), (1, 19)), Citation(2, "1:1:1", (0, 13), (26, 39)))
-    assert support(segments(Answer(text, citations, "answered"))) == (2, 2)
+    assert sentences(Answer(text, citations, "answered")) == [
+        ("“It leaves at nine.”", "supported", (1,)),
+        ("“Fog stops it.”", "supported", (2,)),
+    ]
 
 
 def test_a_sentence_without_support_is_counted() -> None:
     answer = Answer(
         "Quoted. [1] Invented. Half quoted here.", (Citation(1, "a", (0, 3), (0, 7)),), "answered"
     )
-    assert support(segments(answer)) == (3, 1)
+    assert sentences(answer) == [
+        ("Quoted.", "supported", (1,)),
+        ("Invented.", "unsupported", ()),
+        ("Half quoted here.", "unsupported", ()),
+    ]
+
+
+def test_a_marker_that_a_document_brought_along_is_its_text() -> None:
+    text = "Pay at once [1] and wait."
+    found = passage(1, text)
+    quoted = Citation(1, found.id, (found.span[0], found.span[0] + len(text)), (1, 1 + len(text)))
+    answer = Answer(f"“{text}” [1]", (quoted,), "answered")
+    trace = over(text, answer)
+    assert verbatim(trace) == [(1, 1 + len(text))]
+    html = render_to_string("search/_answer.html", answer_context(trace))
+    assert html.count('class="cite"') == 1 and "Pay at once [1] and wait." in html
+
+
+DOUBTED = "Bees fly. [1] Bees swim well. [1] Nobody knows."
+"""Two sentences with a marker and one without."""
+
+
+def doubted(*verdicts: str) -> Trace:
+    """A trace whose three sentences were checked so."""
+    found = passage(1, "Bees fly and bees do not swim.")
+    spans = ((0, 9), (14, 29), (34, 47))
+    cited = (found.span[0], found.span[0] + 8)
+    citations = tuple(Citation(1, found.id, cited, span) for span in spans[:2])
+    checks = tuple(
+        Check(span, verdict, (1,) if at < 2 else (), 0.2, "" if verdict == "supported" else f"Reason <{at}>.")  # type: ignore[arg-type]
+        for at, (span, verdict) in enumerate(zip(spans, verdicts, strict=True))
+    )
+    trace = over("Bees fly and bees do not swim.", Answer(DOUBTED, citations, "answered"))
+    return replace(trace, checks=checks, spec={**SPEC, "verify": {"backend": "x", "threshold": 0.5}})
+
+
+def test_checks_decide_what_is_supported_where_there_are_some() -> None:
+    html = render_to_string(
+        "search/_said.html", said_context(doubted("supported", "unsupported", "unchecked"))
+    )
+    assert '<span class="claim unsupported" data-markers="1"' in html
+    assert 'title="Not supported by a passage. Reason &lt;1&gt;."' in html
+    assert "1 sentence is not supported by a passage" in html
+    assert '<span class="unchecked" title="Not checked. Reason &lt;2&gt;.">Nobody knows.</span>' in html
+    assert "1 of 3 sentences was not checked." in html
+    assert html.count("(not supported by a passage)") == 1
+    fine = render_to_string("search/_said.html", said_context(doubted(*["supported"] * 3)))
+    assert "unsupported" not in fine and "unchecked" not in fine, "a sentence without a marker may be checked"
+
+
+def test_what_was_to_be_checked_and_was_not_is_said_to_be_unchecked() -> None:
+    trace = replace(doubted(*["supported"] * 3), checks=())
+    assert [check.verdict for check in checked(trace)] == ["unchecked", "unchecked", "unsupported"]
+    assert checked(trace)[2].reason == NAMES_NO_PASSAGE
+
+
+def test_no_sentence_is_doubted_while_it_is_written() -> None:
+    trace = doubted("supported", "unsupported", "unchecked")
+    live = render_to_string("search/_said.html", said_context(trace, live=True))
+    assert "unsupported" not in live and "unchecked" not in live
+    assert live.count('class="cite"') == 2
+
+
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [("length", "length limit"), ("failed", "could not be written to its end"), ("stopped", "was stopped")],
+)
+def test_an_answer_that_is_not_whole_keeps_its_text_and_says_so(reason: str, said: str) -> None:
+    trace = doubted(*["supported"] * 3)
+    answer = replace(trace.answer, finish_reason=reason)  # type: ignore[type-var]
+    html = render_to_string("search/_answer.html", answer_context(replace(trace, answer=answer)))
+    assert said in html and "Bees fly." in html and 'class="card' in html
+    assert said not in render_to_string("search/_said.html", said_context(trace, live=True))
+
+
+def test_a_widened_passage_shows_its_cited_part() -> None:
+    trace = doubted(*["supported"] * 3)
+    narrow = trace.passages[trace.context[0].passage_id]
+    before = "What stands before it. "
+    start = narrow.span[0] - len(before)
+    wide = replace(narrow, text=before + narrow.text + " And after.", span=(start, narrow.span[1] + 11))
+    (card,) = cards(replace(trace, widened=(wide,)))
+    assert [p.text for p in card.pieces if p.cited] == ["Bees fly"]
+    assert "What stands before it." in "".join(p.text for p in card.pieces)
+    uncited = replace(trace, widened=(wide,), answer=None)
+    (card,) = cards(uncited)
+    assert "".join(p.text for p in card.pieces).startswith("Bees fly") and card.cut_before
+
+
+def test_what_was_understood_and_searched_besides_is_said() -> None:
+    trace = replace(
+        build(),
+        rewriting=Rewriting("What does <b>it</b> cost?", "rule"),
+        expansion=Expansion("hyde", ("It costs <i>nine</i>.",), "chat"),
+    )
+    html = render_to_string("search/_answer.html", answer_context(trace))
+    assert 'Understood as: <q dir="auto">What does &lt;b&gt;it&lt;/b&gt; cost?</q>' in html
+    assert "Searched with 1 more text" in html and "&lt;i&gt;nine" in html
+    nothing = replace(trace, rankings=(), context=(), answer=Answer("Nothing.", (), "no_answer"))
+    assert "Understood as" in render_to_string("search/_answer.html", answer_context(nothing))
 
 
 def test_the_line_of_numbers() -> None:
