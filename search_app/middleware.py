@@ -13,7 +13,7 @@ GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 PROBES = frozenset({"healthz", "readyz", "metrics"})
 """Routes that machines ask every few seconds: logged only when something is wrong."""
-API = ("/api/", "/v1/", "/v2/")
+API = ("/api/", "/v1/", "/v2/", "/mcp")
 """What programs ask; outside `/api/` stands what clients of other services look for."""
 TOO_LARGE = "A request may have at most {limit}. Send less at a time."
 SIGN_IN_FIRST = "A request may have at most {limit} before you sign in."
@@ -113,9 +113,9 @@ class BoundedBody:
 
 def _refusal(request: HttpRequest, sentence: str) -> HttpResponse:
     if request.path.startswith(API):
-        from search_app.api.problems import Problem  # the pages do not need the API's framework
+        from search_app.api import problems, shaped  # the pages do not need the API's framework
 
-        return Problem("too_large", sentence).response()
+        return shaped.response(request.path, problems.Problem("too_large", sentence))
     return HttpResponse(f"{sentence}\n", status=413, content_type="text/plain; charset=utf-8")
 
 

@@ -5,8 +5,9 @@ from django.templatetags.static import static
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from search_app.api.views import rerank
+from search_app.api.views import chat, rerank
 from search_app.manage import keys
+from search_app.mcp.view import McpView
 from search_app.views import account, answers, ask, documents, health, history, traces
 
 urlpatterns = [
@@ -44,10 +45,14 @@ urlpatterns = [
     path("manage/", include("search_app.manage.urls")),
     path("admin/", admin.site.urls),
     path("api/", include("search_app.api.urls")),
-    # Where clients of other rerankers look when they are given the address of the site alone: the API's own
+    # Where clients of other services look when they are given the address of the site alone: the API's own
     # views, which the schema has under /api/.
+    path("v1/chat/completions", chat.ChatView.as_view(schema=None), name="chat"),
+    path("v1/models", chat.ModelsView.as_view(schema=None), name="models"),
+    path("v1/models/<str:model>", chat.ModelView.as_view(schema=None), name="model"),
     path("v1/rerank", rerank.RerankView.as_view(schema=None), name="rerank"),
     path("v2/rerank", rerank.RerankV2View.as_view(schema=None), name="rerank-v2"),
+    path("mcp", McpView.as_view(schema=None), name="mcp"),
 ]
 
 handler400 = "search_app.api.problems.bad_request"

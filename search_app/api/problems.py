@@ -102,13 +102,18 @@ class Problem(Exception):
 
 def handle(error: Exception, context: Mapping[str, Any]) -> HttpResponse:
     """What the framework calls with whatever a view raised."""
+    return told(error, context).response()
+
+
+def told(error: Exception, context: Mapping[str, Any]) -> Problem:
+    """What is said of whatever a view raised; what broke is logged."""
     problem = of(error)
     if problem is None:
         log.exception("%s broke", type(context.get("view")).__name__, exc_info=error)
         problem = Problem("broken", BROKEN)
     elif isinstance(error, OUTAGES):
         log.error("A request found the database away", exc_info=error)
-    return problem.response()
+    return problem
 
 
 def of(error: Exception) -> Problem | None:
@@ -181,8 +186,14 @@ def _flat(detail: Any, field: str) -> list[tuple[str, str]]:
 # --- Before and beside the views ---------------------------------------------------------------------------
 
 
-def _page(request: HttpRequest, code: str, detail: str) -> HttpResponse | None:
-    return Problem(code, detail).response() if request.path.startswith(API) else None
+def _page(
+    request: HttpRequest, code: str, detail: str, headers: Mapping[str, str] | None = None
+) -> HttpResponse | None:
+    if not request.path.startswith(API):
+        return None
+    from search_app.api import shaped  # it needs the problems
+
+    return shaped.response(request.path, Problem(code, detail, headers=headers))
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
@@ -206,7 +217,7 @@ def server_error(request: HttpRequest) -> HttpResponseBase:
     """`handler500`: a bug, or a database that is away, which passes."""
     if not isinstance(sys.exception(), OUTAGES):
         return _page(request, "broken", BROKEN) or defaults.server_error(request)
-    if request.path.startswith(API):
-        return Problem("unavailable", DATABASE_AWAY, headers=RETRY).response()
+    if answer := _page(request, "unavailable", DATABASE_AWAY, RETRY):
+        return answer
     page = render_to_string("503.html", {"sentence": DATABASE_AWAY})  # no request: it would ask for the user
     return HttpResponse(page, status=503, headers=RETRY)

@@ -63,8 +63,12 @@ def operation(
     parameters: Sequence[OpenApiParameter] = (),
     examples: Sequence[OpenApiExample] = (),
     description: str = "",
+    documented: Callable[..., Mapping[Any, OpenApiResponse]] | None = None,
 ) -> Callable[[Any], Any]:
-    """`extend_schema` with the errors that every route has, and those named in `also`."""
+    """`extend_schema` with the errors that every route has, and those named in `also`.
+
+    `documented` gives the responses for codes of errors where these do not come in our shape.
+    """
     codes = [*EVERYWHERE, *(WITH_BODY if request is not None else ()), *also]
     if IDEMPOTENCY_KEY in parameters:
         codes += IDEMPOTENT
@@ -74,7 +78,7 @@ def operation(
         description=description,
         tags=[tag],
         request=request,
-        responses={**answers, **_problems(codes)},
+        responses={**answers, **(documented(codes, SENTENCES) if documented else _problems(codes))},
         parameters=list(parameters),
         examples=list(examples),
     )

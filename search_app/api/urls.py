@@ -5,7 +5,7 @@ from django.urls import path, re_path
 from django.views.decorators.csrf import csrf_exempt
 
 from search_app.api import docs
-from search_app.api.views import collections, documents, questions, rerank, traces
+from search_app.api.views import chat, collections, documents, questions, rerank, traces
 
 ONE = "v1/documents/<int:document_id>"
 
@@ -23,6 +23,9 @@ urlpatterns = [
     path("v1/answers", questions.AnswersView.as_view(), name="api-answers"),
     path("v1/rerank", rerank.RerankView.as_view(), name="api-rerank"),
     path("v2/rerank", rerank.RerankV2View.as_view(), name="api-rerank-v2"),
+    path("v1/chat/completions", chat.ChatView.as_view(), name="api-chat"),
+    path("v1/models", chat.ModelsView.as_view(), name="api-models"),
+    path("v1/models/<str:model>", chat.ModelView.as_view(), name="api-model"),
     path("v1/collections", collections.CollectionsView.as_view(), name="api-collections"),
     path("v1/collections/<slug:name>", collections.CollectionView.as_view(), name="api-collection"),
     path("v1/documents", documents.DocumentsView.as_view(), name="api-documents"),

@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from search_app import keys
+from search_app.api.chat import errors
 from search_app.models import Collection
 
 
@@ -17,7 +18,11 @@ class ApiClient(Client):
 
     def request(self, **request: Any) -> Any:
         response = super().request(**request)
-        if request["PATH_INFO"].startswith("/api/") and response.status_code >= 400:
+        if errors.ADDRESSES.fullmatch(request["PATH_INFO"]):
+            if response.status_code >= 400:
+                error = response.json()["error"]
+                assert error["message"] and error["type"] and error["code"] and "param" in error
+        elif request["PATH_INFO"].startswith("/api/") and response.status_code >= 400:
             assert response.headers["Content-Type"] == "application/problem+json"
             problem = response.json()
             assert problem["status"] == response.status_code

@@ -44,6 +44,9 @@ FORMS: dict[str, Callable[[Scene], dict[str, Any]]] = {
 
 TEXTS = {"model": "kept", "query": "ferry", "documents": ["The ferry leaves.", "A lighthouse."]}
 
+CHAT = {"messages": [{"role": "user", "content": "Will the ferry company be sold"}]}
+CALL = {"name": "answer", "arguments": {"question": "Will the ferry company be sold"}}
+
 BODIES: dict[tuple[str, str], Callable[[Scene], dict[str, Any]]] = {
     ("/api/v1/search", "POST"): lambda _: {"question": "Will the ferry company be sold"},
     ("/api/v1/answers", "POST"): lambda _: {"question": "Will the ferry company be sold"},
@@ -52,6 +55,8 @@ BODIES: dict[tuple[str, str], Callable[[Scene], dict[str, Any]]] = {
         for before in ("/api", "")
         for version in (1, 2)
     },
+    **{(f"{before}/v1/chat/completions", "POST"): lambda _: CHAT for before in ("/api", "")},
+    ("/mcp", "POST"): lambda _: {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": CALL},
     ("/api/v1/collections", "POST"): lambda _: {"name": "fresh"},
     ("/api/v1/collections/<slug:name>", "PATCH"): lambda _: {"title": "Changed", "public": True},
     ("/api/v1/documents", "POST"): lambda _: {"collection": "cmboard", "file": a_file()},
@@ -76,6 +81,7 @@ MISSING: dict[str, object] = {
     "key_id": 987654321,
     "content_type_id": 987654321,
     "action": "no-such-thing",
+    "model": "no-such-thing",
 }
 
 
@@ -94,6 +100,7 @@ def values(scene: Scene, route: str, kind: str, *, missing: bool) -> dict[str, o
         "app_label": "search_app",
         "content_type_id": ContentType.objects.get_for_model(models.Document).pk,
         "action": "promote",
+        "model": "sieve",
     }
     if route.startswith("/admin/r/"):
         private["object_id"] = scene.document.pk
