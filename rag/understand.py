@@ -7,6 +7,7 @@ from rag.errors import GenerationUnavailable
 from rag.events import Event, Expanded, Rewritten, Skipped
 from rag.expand.base import Expander
 from rag.rewrite.base import Rewriter
+from rag.rewrite.rule import RuleRewriter
 from rag.spec import PipelineSpec
 from rag.trace import Trace
 from rag.types import Query
@@ -44,8 +45,12 @@ def understand(
                 question = rewriting.question
                 yield Rewritten(rewriting, clock.since("rewrite", started))
         except GenerationUnavailable as error:
-            reason = f"The question was searched as it was typed, without the ones before it: {error}"
+            reason = f"What the question goes on with was found out by a rule, not by a model: {error}"
             yield Skipped("rewrite", reason, clock.since("rewrite", started))
+            rewriting = RuleRewriter().rewrite(question, query.history, deadline=clock.deadline(0))
+            if rewriting is not None:
+                question = rewriting.question
+                yield Rewritten(rewriting, clock.since("rewrite", started))
     if spec.expand is not None:
         started = clock.now()
         try:

@@ -12,6 +12,6 @@ class Rewriter(Protocol):
     def rewrite(self, question: str, history: Sequence[str], *, deadline: float) -> Rewriting | None:
         """None where the question stands alone already. `history`: earlier questions, oldest first.
 
-        Raises `GenerationUnavailable`: the question is then searched as it was typed.
+        Raises `GenerationUnavailable`: `rag.rewrite.rule` then does without a model, and the answer says so.
         """
         ...
