@@ -36,15 +36,19 @@ function removed(node) {
 
 /* The node that becomes `child`: the one at its place or, of a named part, wherever it stands after it. */
 function counterpart(at, child) {
-  if (!child.dataset?.slot) return at && alike(at, child) ? at : null;
+  if (!named(child)) return at && alike(at, child) ? at : null;
   for (let one = at; one; one = one.nextSibling) if (alike(one, child)) return one;
   return null;
 }
 
 function alike(one, other) {
   return one.nodeName === other.nodeName
-    && one.dataset?.slot === other.dataset?.slot
+    && named(one) === named(other)
     && one.classList?.[0] === other.classList?.[0];
+}
+
+function named(node) {
+  return node.dataset?.slot ?? (node.classList?.contains("answer") ? "answer" : "");
 }
 
 /* Text that only grew is only appended to: a selection in it stays as it is. */

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -10,8 +11,9 @@ import pytest
 from django.conf import settings
 from django.template.loader import render_to_string
 
+from rag.answers import Check, Citation
 from rag.trace import Trace
-from search_app.pages.answer import answer_context
+from search_app.pages.answer import answer_context, said_context
 from search_app.pages.document import document_context
 from search_app.pages.trace import trace_context
 from search_app.sse import event, json_event
@@ -41,6 +43,8 @@ class Site:
         self.page = page
         self.complaints: list[str] = []
         self.answers: dict[str, tuple[str, str]] = {}
+        self.asked: list[str] = []
+        page.on("request", lambda request: self.asked.append(request.url))
         page.on("console", lambda message: self.complaints.append(message.text))
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.route("**/*", self._fulfil)
@@ -71,21 +75,114 @@ def stream(*frames: str) -> dict[str, tuple[str, str]]:
     return {"/ask/stream": ("text/event-stream", "".join(frames))}
 
 
-def test_a_streamed_answer_ends_as_the_stored_one(site: Site) -> None:
-    context = answer_context(TRACE, ID)
+def so_far(trace: Trace, text: str, cited: int) -> str:
+    """The frame that is sent when so much of the answer is written."""
+    answer = replace(trace.answer, text=text, citations=trace.answer.citations[:cited])  # type: ignore[type-var]
+    return event(
+        "answer",
+        render_to_string("search/_said.html", said_context(replace(trace, answer=answer), live=True)),
+    )
+
+
+def written(trace: Trace) -> list[str]:
+    """A frame for each character of the answer, its citations when their sentence is complete."""
+    answer = trace.answer
+    assert answer is not None
+    ends = [citation.answer_span[1] for citation in answer.citations]
+    return [
+        so_far(trace, answer.text[:at], sum(end < at for end in ends))
+        for at in range(1, len(answer.text) + 1)
+    ]
+
+
+FORGED = "<b>Bees</b> [2] <img src=x onerror=alert(1)> ![x](http://elsewhere.test/a.png) fly [1] at noon."
+
+
+def shown(page: object) -> list[str]:
+    """The DOM of everything that an answer shows."""
+    parts = (".said", ".flow", ".cards")
+    return [page.locator(part).evaluate("part => part.outerHTML") for part in parts]
+
+
+def hostile() -> Trace:
+    """An answer with markup, with markers that nothing knows, and a sentence that was doubted."""
+    quoted = TRACE.handed[0][1]
+    text = f"{FORGED} [1] Nobody doubts it."
+    span = (0, len(FORGED))
+    citation = Citation(1, quoted.id, (quoted.span[0], quoted.span[0] + 20), span)
+    checks = (
+        Check(span, "unsupported", (1,), 0.1, 'It says "noon" & the passage does not.'),
+        Check((len(text) - 17, len(text)), "unchecked", (), None, "No time was left."),
+    )
+    return replace(
+        TRACE,
+        answer=replace(TRACE.answer, text=text, citations=(citation,)),
+        checks=checks,  # type: ignore[type-var]
+    )
+
+
+@pytest.mark.parametrize("trace", [TRACE, hostile()], ids=["plain", "hostile"])
+def test_a_streamed_answer_ends_as_the_stored_one(site: Site, trace: Trace) -> None:
+    context = answer_context(trace, ID)
     frames = stream(
-        event("passages", render_to_string("search/_passages.html", context)),
-        json_event("delta", {"text": "<b>Bees</b> "}),
+        event(
+            "passages", render_to_string("search/_passages.html", answer_context(replace(trace, answer=None)))
+        ),
+        *written(trace),
         event("done", render_to_string("search/_answer.html", context)),
     )
     page = site.open(render_to_string("search/ask.html", ASKED), **frames)
     page.wait_for_selector(".flow-end")
-    stored = render_to_string("search/ask.html", ASKED | context)
     assert urlsplit(page.url).path == f"/answers/{ID}"
-    said, cards = page.inner_text(".answer"), page.inner_text(".cards")
-    site.open(stored)
-    assert (page.inner_text(".answer"), page.inner_text(".cards")) == (said, cards)
+    live = shown(page)
+    assert page.locator("[data-slot=status]").count() == 0
+    site.open(render_to_string("search/ask.html", ASKED | context))
+    assert shown(page) == live
+    turn = {"turn": {"readable": True}, "question": "q", "url": "", "note": ""}
+    site.open(
+        render_to_string(
+            "history/conversation.html", {"conversation": {"pk": ID, "title": "t"}, "turns": [context | turn]}
+        )
+    )
+    said = page.locator(".turn .answer").evaluate("part => part.outerHTML")
+    assert said in live[0]
     assert site.complaints == []
+    assert {urlsplit(address).netloc for address in site.asked} == {"sieve.test"}
+
+
+def test_what_the_reader_holds_stays_while_the_answer_goes_on(site: Site) -> None:
+    context, frames = answer_context(TRACE, ID), written(TRACE)
+    half = TRACE.answer.text.index("[2]")  # type: ignore[union-attr]
+    done = event("done", render_to_string("search/_answer.html", context))
+    page = site.open(render_to_string("search/ask.html", ASKED), **stream(*frames[:half]))
+    page.wait_for_selector(".degraded a")
+    page.evaluate(
+        """() => {
+          const answer = document.querySelector(".answer");
+          getSelection().selectAllChildren(answer.querySelector(".claim"));
+          document.querySelector(".cite").focus();
+          window.kept = [document.querySelector(".cite"), String(getSelection())];
+        }"""
+    )
+    page.evaluate(
+        """async frames => {
+          const { patch } = await import("/static/sieve/patch.js");
+          for (const html of frames) {
+            const wanted = document.createElement("template");
+            wanted.innerHTML = html;
+            patch(document.querySelector(".said"), wanted.content.querySelector(".said"));
+          }
+        }""",
+        [_data(frame) for frame in (*frames[half:], done)],
+    )
+    assert page.evaluate("document.activeElement === window.kept[0]")
+    assert page.evaluate("String(getSelection()) === window.kept[1] && window.kept[1].length > 20")
+    assert page.locator(".answer .unsupported").count() == 1
+
+
+def _data(frame: str) -> str:
+    lines = frame.splitlines()
+    return "\n".join(line.removeprefix("data: ") for line in lines if line.startswith("data: "))
 
 
 def found(trace: Trace) -> str:
@@ -108,8 +205,8 @@ def test_what_was_found_is_said_to_be_provisional_until_it_is_reranked(site: Sit
 def test_a_stream_that_breaks_keeps_the_text_and_the_passages(site: Site) -> None:
     frames = stream(
         event("passages", render_to_string("search/_passages.html", answer_context(TRACE))),
-        json_event("delta", {"text": "<b>A closed hive"}),
-        json_event("delta", {"text": " is no neglect."}),
+        so_far(TRACE, "<b>A closed hive", 0),
+        so_far(TRACE, "<b>A closed hive is no neglect.", 0),
     )
     page = site.open(render_to_string("search/ask.html", ASKED), **frames)
     page.wait_for_selector(".degraded")
