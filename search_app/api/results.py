@@ -1,13 +1,14 @@
 """A trace as the answer of the API: what was found, where each passage stood, and what was said."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
+from rag.answers import Check
 from rag.trace import Trace
 from rag.types import Candidate
-from search_app.models import Document
 from search_app.pages.links import answer_url, document_url
+from search_app.pages.said import checked, counts
 from search_app.pages.spent import stages_of
 
 Absolute = Callable[[str], str]
@@ -31,25 +32,10 @@ def found(trace: Trace, trace_id: object) -> dict[str, Any]:
     }
 
 
-def searched(
-    trace: Trace, trace_id: object, top: int, filters: Mapping[str, Any], absolute: Absolute
-) -> dict[str, Any]:
-    """The best passages that the filters let through, in the final order."""
-    ranked = list(enumerate(trace.final, start=1))
-    ranked = _filtered(ranked, filters)[:top]
+def searched(trace: Trace, trace_id: object, top: int, absolute: Absolute) -> dict[str, Any]:
+    """The best passages, in the final order."""
+    ranked = list(enumerate(trace.final, start=1))[:top]
     return found(trace, trace_id) | {"passages": _passages(trace, ranked, absolute)}
-
-
-def _filtered(ranked: list[tuple[int, Candidate]], filters: Mapping[str, Any]) -> list[tuple[int, Candidate]]:
-    wanted = set(filters.get("documents", ()))
-    if wanted:
-        ranked = [(rank, c) for rank, c in ranked if int(c.passage.document_id) in wanted]
-    if formats := filters.get("formats"):
-        ids = {int(c.passage.document_id) for _, c in ranked}
-        fitting = Document.objects.filter(pk__in=ids, format__in=formats).values_list("pk", flat=True)
-        kept = set(fitting)
-        ranked = [(rank, c) for rank, c in ranked if int(c.passage.document_id) in kept]
-    return ranked
 
 
 def answered(trace: Trace, trace_id: object, absolute: Absolute) -> dict[str, Any]:
@@ -60,6 +46,11 @@ def answered(trace: Trace, trace_id: object, absolute: Absolute) -> dict[str, An
     return found(trace, trace_id) | {
         "passages": _passages(trace, chosen, absolute),
         "answer": _answer(trace, absolute),
+        "rewritten": asdict(trace.rewriting) if trace.rewriting else None,
+        "expansion": asdict(trace.expansion) if trace.expansion else None,
+        "confidence": _confidence(trace),
+        "usage": asdict(trace.usage) if trace.usage else None,
+        "first_ms": trace.first_ms,
         "url": absolute(answer_url(trace_id)),
     }
 
@@ -68,6 +59,7 @@ def _answer(trace: Trace, absolute: Absolute) -> dict[str, Any] | None:
     answer, passages = trace.answer, trace.passages
     if answer is None:
         return None
+    checks = checked(trace)
     return {
         "text": answer.text,
         "finish_reason": answer.finish_reason,
@@ -83,17 +75,39 @@ def _answer(trace: Trace, absolute: Absolute) -> dict[str, Any] | None:
             }
             for c in answer.citations
         ],
+        "sentences": [_sentence(check) for check in checks],
+        "unsupported": counts(checks)["unsupported"],
+        "unknown_markers": answer.unknown_markers,
     }
+
+
+SUPPORTED = {"supported": "true", "unsupported": "false", "unchecked": "unchecked"}
+
+
+def _sentence(check: Check) -> dict[str, Any]:
+    return {
+        "span": list(check.span),
+        "supported": SUPPORTED[check.verdict],
+        "markers": list(check.markers),
+        "score": check.score,
+        "reason": check.reason,
+    }
+
+
+def _confidence(trace: Trace) -> dict[str, Any] | None:
+    weighed = trace.confidence
+    return {"value": weighed.value, "features": dict(weighed.features)} if weighed else None
 
 
 def _passages(trace: Trace, ranked: list[tuple[int, Candidate]], absolute: Absolute) -> list[dict[str, Any]]:
     markers = {c.passage_id: c.marker for c in trace.context}
     ranks = {ranking.stage: ranking.ranks() for ranking in trace.rankings}
     scores = {ranking.stage: ranking.scores() for ranking in trace.rankings}
+    widened = {passage.id: passage for passage in trace.widened}
     stages = stages_of(trace)
     shown = []
     for rank, candidate in ranked:
-        passage = candidate.passage
+        passage = widened.get(candidate.passage.id, candidate.passage)
         places = {
             ranking.stage: {"rank": at, "score": scores[ranking.stage][passage.id], "kind": ranking.kind}
             for ranking in trace.rankings

@@ -143,18 +143,6 @@ class Citation(Serializer):
     url = CharField()
 
 
-class AnswerText(Serializer):
-    text = CharField()
-    finish_reason = drf.ChoiceField(["answered", "no_answer", "length", "failed"])
-    confidence = FloatField(allow_null=True)
-    citations = Citation(many=True)
-
-
-class AnswerResult(Found):
-    answer = AnswerText(allow_null=True, help_text="Null: no answer was written; `degraded` says why.")
-    url = CharField(help_text="The answer as a page.")
-
-
 # --- Collections -----------------------------------------------------------------------------------------
 
 

@@ -13,13 +13,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from rag.events import Delta, Event, Packed
+from rag.types import NO_FILTERS
 from search_app import asking, pipelines, sse
 from search_app.api import problems, results
+from search_app.api.answer_shapes import AnswerResult
 from search_app.api.base import Api
 from search_app.api.bodies import AnswerRequest, SearchRequest
 from search_app.api.problems import Problem
 from search_app.api.schema import operation
-from search_app.api.serializers import AnswerResult, SearchResult
+from search_app.api.serializers import SearchResult
 
 log = logging.getLogger(__name__)
 
@@ -34,12 +36,16 @@ class _Asking(Api):
         name = asked.get("pipeline")
         if name is not None and name not in pipelines.names():
             raise Problem("not_found", f"There is no pipeline {name}.")
+        given = asked.get("filters", {})
         return asking.ask(
             asked["question"],
             viewer=self.viewer,
             collections=asked.get("collections", ()),
             pipeline=name,
             generate=generate,
+            history=asked.get("history", ()),
+            filters=given.get("filters", NO_FILTERS),
+            formats=given.get("formats", ()),
         )
 
 
@@ -60,9 +66,8 @@ class SearchView(_Asking):
         asked = self.body(SearchRequest)
         recording = self.begin(asked, generate=False)
         trace = recording.finish()
-        filters = asked.get("filters", {})
         absolute = request.build_absolute_uri
-        return Response(results.searched(trace, recording.trace_id, asked["top"], filters, absolute))
+        return Response(results.searched(trace, recording.trace_id, asked["top"], absolute))
 
 
 class EventStream(BaseRenderer):
