@@ -17,6 +17,7 @@ from rag.trace import Trace
 from rag.types import Spent
 from search_app import modes
 from search_app.models import Document, TraceRecord
+from search_app.pages.said import checked, counts
 
 if TYPE_CHECKING:
     from search_app.health import Part
@@ -90,6 +91,45 @@ TEXTS = Counter(
     ("model", "outcome"),
     registry=_here,
 )
+ANSWERS = Counter(
+    "sieve_answers",
+    "Answers by how they ended; `none` where a pipeline that answers wrote nothing.",
+    ("pipeline", "finish"),
+    registry=_here,
+)
+FIRST_SECONDS = Histogram(
+    "sieve_answer_first_seconds",
+    "From the question to the first words of its answer.",
+    ("pipeline",),
+    buckets=(*SECONDS, 20.0, 60.0),
+    registry=_here,
+)
+TOKENS_PER_S = Histogram(
+    "sieve_answer_tokens_per_second",
+    "Tokens a second that a language model wrote.",
+    ("pipeline",),
+    buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500),
+    registry=_here,
+)
+ANSWER_TOKENS = Counter(
+    "sieve_answer_tokens",
+    "Tokens of language models that write answers: prompt, cached (a part of it) and written.",
+    ("pipeline", "kind"),
+    registry=_here,
+)
+ANSWER_DOLLARS = Counter("sieve_answer_usd", "Price of answers by price list.", ("pipeline",), registry=_here)
+SENTENCES = Counter(
+    "sieve_answer_sentences",
+    "Sentences of answers by whether a passage supports them.",
+    ("pipeline", "verdict"),
+    registry=_here,
+)
+UNKNOWN_MARKERS = Counter(
+    "sieve_answer_unknown_markers",
+    "Markers that named no passage and were taken out of answers.",
+    ("pipeline",),
+    registry=_here,
+)
 REQUESTS = Counter(
     "sieve_http_requests",
     "Requests by the name of their route.",
@@ -120,6 +160,28 @@ def count_question(trace: Trace) -> None:
 
     for stage, spent in trace.spent.items():
         _count_spent(stage, spent, len(trace.ranking(stage) or ()))
+    if trace.spec.get("generate"):
+        _count_answer(trace)
+
+
+def _count_answer(trace: Trace) -> None:
+    name, answer, usage = trace.pipeline, trace.answer, trace.usage
+    ANSWERS.labels(name, answer.finish_reason if answer else "none").inc()
+    for verdict, number in counts(checked(trace)).items():
+        SENTENCES.labels(name, verdict).inc(number)
+    if answer is not None:
+        UNKNOWN_MARKERS.labels(name).inc(answer.unknown_markers)
+    began = next((timing.started_ms for timing in trace.timings if timing.step == "generate"), None)
+    if trace.first_ms is not None and began is not None:
+        FIRST_SECONDS.labels(name).observe((began + trace.first_ms) / 1000)
+    if usage is not None and usage.completion_tokens:
+        kinds = {"prompt": usage.prompt_tokens, "cached": usage.cached_tokens}
+        for kind, number in (kinds | {"written": usage.completion_tokens}).items():
+            ANSWER_TOKENS.labels(name, kind).inc(number)
+        if usage.tokens_per_s:
+            TOKENS_PER_S.labels(name).observe(usage.tokens_per_s)
+    if usage is not None:
+        ANSWER_DOLLARS.labels(name).inc(usage.usd)
 
 
 def _count_spent(stage: str, spent: Spent, scored: int) -> None:

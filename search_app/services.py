@@ -26,6 +26,7 @@ from search_app.models import (
     TraceRecord,
 )
 from search_app.models.traces import today
+from search_app.pages.said import checked, counts
 
 
 def collection(name: str, *, language: str | None = None) -> Collection:
@@ -97,6 +98,7 @@ def record_trace(
             conversation.save()  # begins with its first question, and says when the last one was asked
         record.save(force_insert=True)
     metrics.count_question(trace)
+    checks = checked(trace)
     event(
         "question",
         trace=record.pk,
@@ -108,6 +110,10 @@ def record_trace(
         readable=trace.readable,
         candidates=len(trace.final),
         passages=len(trace.context),
+        finish=trace.answer.finish_reason if trace.answer else "none",
+        sentences=len(checks),
+        unsupported=counts(checks)["unsupported"],
+        first_ms=trace.first_ms or 0.0,
         total_ms=record.total_ms,
     )
     return record

@@ -10,11 +10,14 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import OperationalError
 from django.test import Client
+from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from rag.answers import Usage
 from rag.types import Spent, Timing
 from search_app import asking, health, keys, metrics
 from tests.rag.build import ranking
+from tests.search_app.pages.build_trace import build
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 Sample = dict[tuple[str, tuple[tuple[str, str], ...]], float]
@@ -190,3 +193,25 @@ def test_alive_means_that_the_database_answers(
     monkeypatch.setattr("search_app.views.health.connection", type("Away", (), {"cursor": broken})())
     answer = client.get("/healthz")
     assert (answer.status_code, b"internal" in answer.content) == (503, False)
+
+
+def test_what_is_written_is_counted_by_how_it_ended_and_what_supports_it() -> None:
+    def of(name: str, **labels: str) -> float:
+        labels = {"pipeline": "default"} | labels
+        return read(generate_latest(metrics._here).decode()).get((name, tuple(sorted(labels.items()))), 0.0)
+
+    usage = Usage("chat", 900, 40, cached_tokens=512, tokens_per_s=12.5, usd=0.25)
+    answer = replace(build().answer, unknown_markers=2)  # type: ignore[type-var]
+    before = of("sieve_answer_sentences_total", verdict="unsupported")
+    tokens = of("sieve_answer_tokens_total", kind="cached")
+    first = of("sieve_answer_first_seconds_sum")
+    metrics.count_question(replace(build(), usage=usage, answer=answer))
+    metrics.count_question(build(answered="no_answer"))
+    metrics.count_question(build(answered="none"))
+    assert of("sieve_answer_sentences_total", verdict="unsupported") - before == 1
+    assert of("sieve_answer_tokens_total", kind="cached") - tokens == 512
+    assert of("sieve_answer_first_seconds_sum") - first == pytest.approx(2 * (527.3 + 171.0) / 1000)
+    assert of("sieve_answers_total", finish="no_answer") >= 1
+    assert of("sieve_answers_total", finish="none") >= 1
+    assert of("sieve_answer_unknown_markers_total") >= 2
+    assert of("sieve_answer_usd_total") >= 0.25
