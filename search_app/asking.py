@@ -13,14 +13,16 @@ from rag.events import Began, Delta, Event, Packed, Ranked, Skipped, Weighed
 from rag.pipeline import Pipeline
 from rag.sockets import Hold, holding
 from rag.trace import Trace, fold
-from rag.types import Query
-from search_app import access, leaving, metrics, pipelines, seats, selectors, services
+from rag.types import NO_FILTERS, Filters, Query
+from search_app import access, filtering, leaving, metrics, pipelines, seats, selectors, services
 from search_app.access import Viewer
 from search_app.events import event
 from search_app.models import Conversation, TraceRecord
 
 MAX_QUESTION = 2000
 """Characters. The encoder and the cross-encoder read fewer."""
+MAX_HISTORY = 5
+"""Questions before one in a conversation that help to understand it."""
 RETRY_S = 5
 """After so long it is worth asking again what could not be searched."""
 NOTHING_YET = "There is nothing to ask yet. Put documents in with: manage.py ingest PATH --collection NAME"
@@ -149,10 +151,13 @@ def ask(
     conversation: Conversation | None = None,
     generate: bool = True,
     history: Sequence[str] = (),
+    filters: Filters = NO_FILTERS,
+    formats: Sequence[str] = (),
 ) -> Recording:
     """Begin a question in those collections, or in all that the viewer may read.
 
-    `history`: the questions before it in a conversation, oldest first. Without `generate` the pipeline ends
+    `history`: the questions before it in a conversation, oldest first, of which the last `MAX_HISTORY`
+    count. `filters` and `formats` of documents act inside the search. Without `generate` the pipeline ends
     at the passages, and its spec in the trace says so. Raises `SieveError` when it cannot be asked at all:
     the sentence says what to do.
     """
@@ -168,7 +173,14 @@ def ask(
     if not generate:
         live = _without_generation(live)
     trace_id = uuid.uuid4()
-    query = Query(id=str(trace_id), text=question, collections=names, history=tuple(history))
+    earlier = [one.replace("\0", "").strip() for one in history]
+    query = Query(
+        id=str(trace_id),
+        text=question,
+        collections=names,
+        history=tuple(one for one in earlier if one)[-MAX_HISTORY:],
+        filters=filtering.with_formats(filters, formats, names),
+    )
     return Recording(live.stream(query, access.permit_for(viewer)), viewer, trace_id, conversation)
 
 

@@ -1,7 +1,7 @@
 """What a person asked, one question after the other: kept, listed, searched, deleted.
 
-Each question stands alone in the search; a conversation is the order in which they were asked. An entry
-shows no more than its asker may read at this moment.
+A question is understood with those before it in its conversation; see `rag.rewrite`. An entry shows no more
+than its asker may read at this moment.
 """
 
 import uuid
@@ -102,6 +102,11 @@ def earlier(viewer: Viewer, conversation: Conversation, before: TraceRecord | No
     if before is not None:
         records = records.filter(created__lt=before.created)
     return [_turn(viewer, record) for record in reversed(records[:EARLIER])]
+
+
+def questions(viewer: Viewer, conversation: Conversation) -> tuple[str, ...]:
+    """The last questions as they were understood, oldest first; none that may not be read any more."""
+    return tuple(turn.trace.question for turn in earlier(viewer, conversation) if turn.trace)
 
 
 def _turn(viewer: Viewer, record: TraceRecord) -> Turn:

@@ -113,6 +113,8 @@ def _seen_by(viewer: Viewer, record: TraceRecord) -> tuple[dict[str, Any], bool]
 
     query = record.body["query"]
     query = query | {"collections": [name for name in query["collections"] if name in names]}
+    if not (access.owns(viewer, record) or viewer.is_staff):
+        query = query | {"history": []}  # a shared answer shares no other question
     passages = [seen(passage) for passage in record.body["passages"]]
     widened = [seen(passage) for passage in record.body.get("widened", ())]
     gone = not collection_of.keys() >= set(record.used)

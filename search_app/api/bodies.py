@@ -6,8 +6,11 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers as drf
 from rest_framework.serializers import ListField
 
+import rag.types
 from rag.index import analyzers
+from rag.phrases import LONGEST, MOST
 from search_app.api.fields import SAID, SLUG, Body, Flag, Names, Number, Question, Text
+from search_app.asking import MAX_HISTORY
 from search_app.feedback import MAX_REASON
 from search_app.models import DEFAULT_LANGUAGE
 
@@ -16,7 +19,7 @@ BIGGEST = 2**63 - 1
 
 
 class Filters(Body):
-    """Which of the found passages to return."""
+    """What is searched, inside what may be read. All that is given must hold."""
 
     formats = Names(
         required=False, most=50, each=16, pattern=r"\A[a-z0-9]+\Z", help_text="Suffixes, such as `pdf`."
@@ -24,6 +27,27 @@ class Filters(Body):
     documents = ListField(
         child=Number(min_value=1, max_value=BIGGEST), required=False, max_length=100, help_text="Ids."
     )
+    title = Text(
+        required=False, allow_blank=True, max_length=200, help_text="Words that the document's title has."
+    )
+    phrases = ListField(
+        child=Text(pattern=SAID, min_length=1, max_length=LONGEST),
+        required=False,
+        max_length=MOST,
+        help_text="Texts that stand in the passage word for word; case and white space do not count.",
+    )
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        """What the search takes: `filters`, and `formats`, which only the database knows."""
+        sent = super().to_internal_value(data)
+        return {
+            "formats": sent.get("formats", []),
+            "filters": rag.types.Filters(
+                documents=tuple(str(number) for number in sent.get("documents", ())),
+                title=sent.get("title", "").replace("\0", ""),
+                phrases=tuple(phrase.replace("\0", "") for phrase in sent.get("phrases", ())),
+            ),
+        }
 
 
 class Asked(Body):
@@ -32,6 +56,13 @@ class Asked(Body):
     question = Question(help_text="What is asked.")
     collections = Names(required=False, help_text="Names; all that you may read where none is given.")
     pipeline = Text(required=False, pattern=SLUG, max_length=100, help_text="Name of a pipeline.")
+    history = ListField(
+        child=Question(),
+        required=False,
+        max_length=MAX_HISTORY,
+        help_text="Questions asked before this one, oldest first, so that a follow-up can be understood.",
+    )
+    filters = Filters(required=False, help_text="What is searched; all of it where none are given.")
 
 
 class SearchRequest(Asked):
@@ -39,10 +70,6 @@ class SearchRequest(Asked):
 
     top = Number(
         required=False, default=10, min_value=1, max_value=MAX_TOP, help_text="How many passages to return."
-    )
-    filters = Filters(
-        required=False,
-        help_text="Which of the found passages to return. They narrow the result, not the search.",
     )
 
 

@@ -62,6 +62,7 @@ def _begin(request: HttpRequest, viewer: Viewer) -> Recording:
         viewer=viewer,
         collections=request.GET.getlist("collection"),
         conversation=own or conversations.new(viewer, question),
+        history=conversations.questions(viewer, own) if own else (),
     )
 
 
@@ -111,6 +112,8 @@ def frames(
                     yield sse.comment()
                 if isinstance(event, Generated) and recording.trace.spec.get("verify"):
                     yield sse.json_event("checking", {})
+        if recording.left:
+            return
         context = answer_context(recording.trace, recording.trace_id)
         if recording.record is not None:
             context |= actions_context(request, recording.viewer, recording.record)

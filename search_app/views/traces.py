@@ -103,7 +103,14 @@ def again(request: HttpRequest, trace_id: uuid.UUID) -> HttpResponse:
         raise Http404
     name = found.trace.pipeline
     try:
-        recording = asking.ask(found.record.question, viewer=viewer, collections=names, pipeline=name)
+        recording = asking.ask(
+            found.record.question,
+            viewer=viewer,
+            collections=names,
+            pipeline=name,
+            history=found.trace.query.history,
+            filters=found.trace.query.filters,
+        )
         recording.finish()
     except SieveError as error:
         status = 503 if isinstance(error, Unavailable) else 400

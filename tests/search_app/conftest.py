@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from django.core.cache import caches
@@ -67,6 +68,21 @@ def light(tmp_path: Path, settings: object, db: None, monkeypatch: pytest.Monkey
     pipelines.forget()
     yield
     pipelines.forget()
+
+
+REWRITE = """
+[rewrite]
+backend = "rule"
+model = ""
+budget_ms = 100
+"""
+
+
+@pytest.fixture
+def understanding(light: None, settings: Any) -> None:
+    """The same pipeline, which understands a question with those before it, and quotation marks."""
+    text = LIGHT.replace("knn = 0.5\n[blend]", "knn = 0.5\nphrases = true\n[blend]") + REWRITE
+    (settings.SPEC_DIR / "light.toml").write_text(text)
 
 
 class InProcess:
