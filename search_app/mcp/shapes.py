@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
+from rag.phrases import LONGEST, MOST
 from search_app.asking import MAX_QUESTION
 
 MOST_PASSAGES = 50
@@ -22,10 +23,31 @@ Collections = Annotated[
 Pipeline = Annotated[str | None, Meta(description="Name of a pipeline; the site's own if null.")]
 
 
+class Filters(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All that is given must hold."""
+
+    documents: Annotated[
+        tuple[Annotated[int, Meta(ge=1, le=BIGGEST)], ...], Meta(max_length=100, description="Ids.")
+    ] = ()
+    formats: Annotated[
+        tuple[Annotated[str, Meta(pattern="^[a-z0-9]{1,16}$")], ...],
+        Meta(max_length=50, description="Suffixes, such as pdf."),
+    ] = ()
+    title: Annotated[str, Meta(max_length=200, description="Words that the title has.")] = ""
+    phrases: Annotated[
+        tuple[Annotated[str, Meta(min_length=1, max_length=LONGEST)], ...],
+        Meta(max_length=MOST, description="Texts that stand in the passage word for word."),
+    ] = ()
+
+
+NO_FILTERS = Filters()
+
+
 class Asked(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     question: Question
     collections: Collections = ()
     pipeline: Pipeline = None
+    filters: Filters = NO_FILTERS
 
 
 class Search(Asked, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -88,7 +110,7 @@ class Cited(Struct, frozen=True, kw_only=True):
 
 class Checked(Struct, frozen=True, kw_only=True):
     span: tuple[int, ...]
-    supported: Annotated[bool | str, Meta(description="true, false, or unchecked.")]
+    supported: Annotated[str, Meta(description="true, false, or unchecked.")]
     markers: tuple[int, ...]
     score: float | None
     reason: str

@@ -9,10 +9,10 @@ import msgspec
 from django.urls import reverse
 from msgspec import Struct
 
+from rag.types import Filters
 from search_app import asking, pipelines, selectors
 from search_app.access import Viewer
 from search_app.api import results
-from search_app.api.chat.completion import sentences_of
 from search_app.api.problems import Problem
 from search_app.api.results import Absolute
 from search_app.mcp import shapes
@@ -22,20 +22,19 @@ NO_DOCUMENT = "There is no document {id} that you may read."
 
 def search(asked: shapes.Search, viewer: Viewer, absolute: Absolute) -> shapes.Searched:
     recording = _ask(asked, viewer, generate=False)
-    found = results.searched(recording.finish(), recording.trace_id, asked.top, {}, absolute)
+    found = results.searched(recording.finish(), recording.trace_id, asked.top, absolute)
     return msgspec.convert(found, shapes.Searched)
 
 
 def answer(asked: shapes.Answer, viewer: Viewer, absolute: Absolute) -> shapes.Answered:
     recording = _ask(asked, viewer, generate=True, history=asked.history)
-    trace = recording.finish()
-    found = results.answered(trace, recording.trace_id, absolute)
+    found = results.answered(recording.finish(), recording.trace_id, absolute)
     written = found["answer"] or {}
     said = {
         "answer": written.get("text"),
         "finish_reason": written.get("finish_reason"),
         "citations": written.get("citations", []),
-        "sentences": sentences_of(trace),
+        "sentences": written.get("sentences", []),
     }
     return msgspec.convert(found | said, shapes.Answered)
 
@@ -73,6 +72,16 @@ def _ask(
         pipeline=asked.pipeline,
         generate=generate,
         history=history,
+        filters=_filters(asked.filters),
+        formats=asked.filters.formats,
+    )
+
+
+def _filters(asked: shapes.Filters) -> Filters:
+    return Filters(
+        documents=tuple(map(str, asked.documents)),
+        title=asked.title.replace("\0", ""),
+        phrases=tuple(phrase.replace("\0", "") for phrase in asked.phrases),
     )
 
 

@@ -18,7 +18,7 @@ __all__ = ["folder", "fresh_rates", "ingest", "light"]
 
 ROOT = Path(__file__).resolve().parents[2] / "integrations"
 sys.path[:0] = [str(ROOT / "langchain"), str(ROOT / "llama_index")]
-NEEDED = ("cohere", "langchain_core", "llama_index")
+NEEDED = ("cohere", "langchain_core", "llama_index", "mcp", "openai")
 RERANKING = """
 [rerank]
 backend = "onnx"
@@ -26,6 +26,14 @@ model = "ms-marco-MiniLM-L-12-v2-int8"
 depth = 10
 budget_ms = 10000
 required = false
+"""
+QUOTING = """
+[generate]
+backend = "extractive"
+model = "ms-marco-MiniLM-L-12-v2-int8"
+threshold = 0.0
+max_sentences = 3
+budget_ms = 20000
 """
 
 
@@ -61,3 +69,10 @@ def site(
     ingest(folder)
     _, key = keys.make(User.objects.create_user("program"), "test", ["search"])
     return Site(str(live_server), key)
+
+
+@pytest.fixture
+def quoting(site: Site, settings: Any) -> None:
+    """The site's pipeline quotes answers, too."""
+    (settings.SPEC_DIR / "light.toml").write_text(LIGHT + RERANKING + QUOTING)
+    pipelines.forget()

@@ -9,6 +9,7 @@ from rest_framework import serializers as drf
 from rest_framework.exceptions import ValidationError
 from rest_framework.fields import empty
 
+from search_app.api.bodies import Filters
 from search_app.api.fields import SAID, Body, Flag, Names, Text
 from search_app.asking import MAX_QUESTION
 
@@ -116,6 +117,7 @@ class Sieve(Body):
     """What OpenAI has no field for."""
 
     collections = Names(required=False, help_text="Names; all that you may read where none is given.")
+    filters = Filters(required=False, help_text="What is searched; all of it where none are given.")
 
 
 class ChatRequest(Body):

@@ -72,7 +72,7 @@ class Completion:
             "finish_reason": answer.get("finish_reason"),
             "confidence": answer.get("confidence"),
             "citations": citations,
-            "sentences": sentences_of(trace),
+            "sentences": answer.get("sentences", []),
             "passages": found["passages"],
             "rerank": found["rerank"],
             "degraded": found["degraded"],
@@ -100,21 +100,6 @@ def text_of(trace: Trace) -> str:
 
 def finish_of(trace: Trace) -> str:
     return REASONS.get(trace.answer.finish_reason, "stop") if trace.answer else "stop"
-
-
-def sentences_of(trace: Trace) -> list[dict[str, Any]]:
-    """Each sentence of the answer that was held against what it cites."""
-    said = {"supported": True, "unsupported": False}
-    return [
-        {
-            "span": list(check.span),
-            "supported": said.get(check.verdict, check.verdict),
-            "markers": list(check.markers),
-            "score": check.score,
-            "reason": check.reason,
-        }
-        for check in trace.checks
-    ]
 
 
 def usage_of(trace: Trace) -> dict[str, Any]:

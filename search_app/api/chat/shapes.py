@@ -3,6 +3,7 @@
 from rest_framework import serializers as drf
 from rest_framework.serializers import CharField, IntegerField, ListField, Serializer
 
+from search_app.api.answer_shapes import Sentence
 from search_app.api.serializers import Citation, Passage, Rerank
 
 FINISH = ("stop", "length")
@@ -19,7 +20,7 @@ class Extension(Serializer):
     )
     confidence = drf.FloatField(allow_null=True)
     citations = Citation(many=True)
-    sentences = ListField(child=drf.DictField(), help_text="Each held against what it cites, where done.")
+    sentences = Sentence(many=True)
     passages = Passage(many=True)
     rerank = Rerank()
     degraded = ListField(child=CharField())
@@ -59,7 +60,7 @@ class PromptDetails(Serializer):
 
 
 class ChatUsage(Serializer):
-    """Of the writing alone. An answer that is quoted takes no tokens."""
+    """Of the answer alone. What is quoted is read and not written."""
 
     prompt_tokens = IntegerField()
     completion_tokens = IntegerField()

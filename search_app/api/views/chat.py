@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from rag.events import Delta, Event
+from rag.types import NO_FILTERS
 from search_app import asking, sse
 from search_app.api import problems
 from search_app.api.base import Api
@@ -65,12 +66,16 @@ class ChatView(_OpenAI):
         asked = self.body(ChatRequest)
         model = asked.get("model") or DEFAULT
         question, history = conversation_of(asked)
+        own = asked.get("sieve") or {}
+        given = own.get("filters", {})
         recording = asking.ask(
             question,
             viewer=self.viewer,
-            collections=(asked.get("sieve") or {}).get("collections", ()),
+            collections=own.get("collections", ()),
             pipeline=listing.known(model),
             history=history,
+            filters=given.get("filters", NO_FILTERS),
+            formats=given.get("formats", ()),
         )
         completion = Completion(
             trace_id=recording.trace_id,

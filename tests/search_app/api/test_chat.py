@@ -124,6 +124,12 @@ def test_the_last_message_of_a_user_is_the_question(
     assert warnings == ["Not followed here: temperature, tools, system messages."]
 
 
+def test_filters_narrow_the_search(filled: None, reader: ApiClient) -> None:
+    body = asked("granite ticket ferry", sieve={"filters": {"formats": ["csv"]}, "collections": ["notes"]})
+    (passage,) = reader.json("post", CHAT, body).json()["choices"][0]["message"]["sieve"]["passages"]
+    assert "bicycle" in passage["text"]
+
+
 def test_no_answer_is_a_completion_with_its_sentence(
     filled: None, scripted: Scripted, reader: ApiClient
 ) -> None:

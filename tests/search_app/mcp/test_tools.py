@@ -82,6 +82,19 @@ def test_a_document_is_read_in_windows(filled: None, speaking: Speaking) -> None
     assert TraceRecord.objects.count() == 0
 
 
+def test_filters_narrow_the_search(filled: None, scripted: Scripted, speaking: Speaking) -> None:
+    speaker = speaking("reader", "search")
+    for filters in ({"formats": ["csv"]}, {"phrases": ["bicycle"]}, {"documents": [id_of("prices.csv")]}):
+        for tool in ("search", "answer"):
+            found = speaker.call(tool, question="granite ticket ferry", filters=filters)
+            (passage,) = found["structuredContent"]["passages"]
+            assert "bicycle" in passage["text"]
+
+
+def id_of(name: str) -> int:
+    return Document.objects.get(name__endswith=name).pk
+
+
 # --- Who may ---------------------------------------------------------------------------------------------
 
 
@@ -140,6 +153,8 @@ def test_a_key_sees_and_calls_what_its_scopes_say(filled: None, speaking: Speaki
         ("search", {"question": "x", "collections": "notes"}),
         ("search", {"question": "x", "collections": ["../notes"]}),
         ("search", {"question": "x", "pipeline": "../../etc/passwd"}),
+        ("search", {"question": "x", "filters": {"format": ["pdf"]}}),
+        ("search", {"question": "x", "filters": {"documents": ["1"]}}),
         ("answer", {"question": "x", "history": ["y"] * 21}),
         ("answer", {"question": "x", "history": [{"role": "user"}]}),
         ("get_document", {"document_id": "1"}),
