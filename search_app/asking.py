@@ -18,6 +18,7 @@ from search_app import access, filtering, leaving, metrics, pipelines, seats, se
 from search_app.access import Viewer
 from search_app.events import event
 from search_app.models import Conversation, TraceRecord
+from search_app.salts import salt_of
 
 MAX_QUESTION = 2000
 """Characters. The encoder and the cross-encoder read fewer."""
@@ -169,7 +170,7 @@ def ask(
     names = selectors.asked_collections(viewer, collections)
     if not selectors.anything_to_search(names):
         raise NothingToSearch(NOTHING_YET)
-    live = pipelines.get(pipeline, collections=names)
+    live = pipelines.get(pipeline, collections=names).apart(salt_of(viewer, names))
     if not generate:
         live = _without_generation(live)
     trace_id = uuid.uuid4()
