@@ -1,5 +1,6 @@
 import pytest
 
+from rag.answers import Answer
 from rag.events import Began, Delta, Encoded, Permitted, Ranked, Skipped
 from rag.trace import fold
 from rag.types import NOTHING_SPENT, Query, Spent, Timing
@@ -69,3 +70,8 @@ def test_movements_give_each_passage_its_rank_in_every_stage() -> None:
         "a:1:0": {"bm25": 1, "knn": 2, "final": 2},
         "b:1:0": {"bm25": 2, "knn": None, "final": 3},
     }
+
+
+def test_an_empty_piece_is_no_text() -> None:
+    assert fold([BEGAN, Delta("")]).answer is None
+    assert fold([BEGAN, Delta(""), Delta("At "), Delta("")]).answer == Answer("At ", (), "stopped")
