@@ -30,12 +30,22 @@ def difference(old: Trace, new: Trace, tolerance: float = SCORE_TOLERANCE) -> li
         before, after = getattr(old, name), getattr(new, name)
         if before != after:
             found.append(Difference(name, f"{name} was {before} and is {after}", ranking=False))
+    if old.question != new.question:
+        said = f"was understood as {old.question!r} and is understood as {new.question!r}"
+        found.append(Difference("question", f"the question {said}", ranking=False))
     stages = dict.fromkeys(r.stage for trace in (old, new) for r in trace.rankings)
     for stage in stages:
         found += _of_stage(stage, old.ranking(stage), new.ranking(stage), tolerance)
+    if _ended(old) != _ended(new):
+        said = f"the answer was {_ended(old)} and is {_ended(new)}"
+        found.append(Difference("answer", said, ranking=False))
     if _cited(old) != _cited(new):
         found.append(Difference("answer", "the answer cites other passages", ranking=False))
     return found
+
+
+def _ended(trace: Trace) -> str:
+    return trace.answer.finish_reason if trace.answer else "not written"
 
 
 def _of_stage(stage: str, old: Ranking | None, new: Ranking | None, tolerance: float) -> list[Difference]:

@@ -9,13 +9,17 @@ from rag.types import STAGES, Passage
 from search_app.pages import waterfall
 from search_app.pages.compare_chart import draw
 from search_app.pages.links import answer_url, document_url, trace_url
+from search_app.pages.said import answer_text
 from search_app.pages.spent import BEFORE
 from search_app.pages.trace_words import answer_said, rerank_said, searched_said
-from search_app.pages.words import STAGE_NAMES, milliseconds, path_of, place_of
+from search_app.pages.words import STAGE_NAMES, milliseconds, path_of, place_of, shorten
 from search_app.selectors import StoredTrace
 
 TOP = 10
 """Ranks of the final orders that are held against each other."""
+
+ANSWER = 600
+"""Characters of an answer beside another one."""
 
 Key = tuple[str, str]
 """A passage in both traces: its document and its text, since its id changes with the version."""
@@ -77,6 +81,7 @@ def compare_context(old: StoredTrace, new: StoredTrace) -> dict[str, Any]:
         "kept": kept,
         "top": TOP,
         "same_citations": _cited(a) == _cited(b),
+        "same_text": answer_text(a) == answer_text(b),
         "chart": draw([(m.title, m.before, m.after) for m in moves_]),
         "times": times(a, b),
     }
@@ -97,7 +102,9 @@ def _side(name: str, stored: StoredTrace) -> dict[str, Any]:
         "readable": trace.readable,
         "rerank": rerank_said(trace),
         "searched": searched_said(trace),
-        "answer": answer_said(trace),
+        "answer": answer_said(trace, gone=stored.gone),
+        "understood": trace.rewriting.question if trace.rewriting else "",
+        "text": shorten(answer_text(trace), ANSWER),
         "degraded": trace.degraded,
     }
 
@@ -107,6 +114,8 @@ def changes(old: Trace, new: Trace) -> list[str]:
     said = []
     if old.query.collections != new.query.collections:
         said.append(f"asked of {_list(new.query.collections)}, was {_list(old.query.collections)}")
+    if old.question != new.question and old.query.text == new.query.text:
+        said.append(f"understood as “{new.question}”, was “{old.question}”")
     if old.readable != new.readable:
         said.append(f"{new.readable:,} passages to search, were {old.readable:,}")
     if old.index_version != new.index_version:

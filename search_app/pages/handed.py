@@ -19,6 +19,8 @@ class Handed:
     url: str
     tokens: int
     pieces: tuple[Piece, ...]
+    widened: bool = False
+    """Handed over with what stands around it in its document."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,23 +39,24 @@ def handed_over(trace: Trace) -> HandedOver | None:
     """None where nothing was handed over."""
     if not trace.context:
         return None
-    passages = trace.passages
+    passages, tokens = trace.passages, {c.marker: c.tokens for c in trace.context}
+    wider = {passage.id for passage in trace.widened}
     spans: dict[str, list[tuple[int, int]]] = {}
     for citation in trace.answer.citations if trace.answer else ():
         spans.setdefault(citation.passage_id, []).append(citation.span)
     rows = []
-    for one in trace.context:
-        passage = passages[one.passage_id]
+    for marker, passage in trace.handed:
         start = passage.span[0]
         cited = [(a - start, b - start) for a, b in spans.get(passage.id, [])]
         rows.append(
             Handed(
-                one.marker,
+                marker,
                 passage.title or passage.id,
                 " · ".join(filter(None, (path_of(passage), passage.collection, place_of(passage)))),
                 document_url(passage),
-                one.tokens,
+                tokens[marker],
                 tuple(cut(passage.text, cited)),
+                passage.id in wider,
             )
         )
     context = trace.spec.get("context")

@@ -88,6 +88,12 @@ def of_trace(trace: Trace, *, live: bool = False) -> list[Segment]:
     return segments(trace.answer, () if live else checked(trace), verbatim(trace))
 
 
+def answer_text(trace: Trace) -> str:
+    """The words of an answer without its markers."""
+    words = "".join(segment.text for segment in of_trace(trace) if not segment.is_marker)
+    return words.replace(" .", ".")
+
+
 def verbatim(trace: Trace) -> list[Span]:
     """The parts of the answer that repeat, character by character, what they cite."""
     if trace.answer is None:

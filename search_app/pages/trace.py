@@ -10,8 +10,10 @@ from rag.types import NOTHING_SPENT
 from search_app.pages import rank_chart, rank_lines, spent, trace_table, waterfall
 from search_app.pages.handed import handed_over
 from search_app.pages.links import answer_url
+from search_app.pages.said import checked
 from search_app.pages.trace_words import answer_said, rerank_said, searched_said
 from search_app.pages.words import STAGE_NAMES, count, dollars, milliseconds
+from search_app.pages.written import how_written
 
 ROWS_FIRST = 20
 """Rows shown before the reader asks for all."""
@@ -47,6 +49,9 @@ def trace_context(
         "feedback": feedback,
         "others": others,
         "question": trace.query.text,
+        "understood": trace.rewriting.question if trace.rewriting and texts_visible else "",
+        "written": how_written(trace, texts_visible=texts_visible),
+        "doubted": any(check.verdict == "unsupported" for check in checked(trace)),
         "collections": trace.query.collections,
         "pipeline": trace.pipeline,
         "fingerprint": trace.fingerprint,

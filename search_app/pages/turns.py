@@ -4,12 +4,11 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from rag.trace import Trace
 from search_app.conversations import Turn
 from search_app.models import Conversation
 from search_app.pages.answer import answer_context
 from search_app.pages.links import answer_url
-from search_app.pages.said import checked, cited_text, of_trace
+from search_app.pages.said import answer_text, checked, cited_text
 from search_app.pages.words import shorten
 
 NOTES = {
@@ -24,12 +23,6 @@ BRIEF = 180
 def note(turn: Turn) -> str:
     """Why there is no answer to show; empty where there is one."""
     return NOTES.get(turn.state, "")
-
-
-def answer_text(trace: Trace) -> str:
-    """The words of an answer without its markers."""
-    words = "".join(segment.text for segment in of_trace(trace) if not segment.is_marker)
-    return words.replace(" .", ".")
 
 
 def brief(turns: Iterable[Turn]) -> list[dict[str, Any]]:

@@ -24,6 +24,8 @@ STAGE_MEANINGS = {
 }
 
 STEP_NAMES = {
+    "rewrite": "understand follow-up",
+    "expand": "write more texts",
     "encode": "encode question",
     "bm25": "BM25",
     "knn": "kNN",
@@ -35,7 +37,9 @@ STEP_NAMES = {
     "reranked": "reranking",
     "final": "blend",
     "pack": "pack context",
+    "weigh": "weigh context",
     "generate": "answer",
+    "verify": "check sentences",
 }
 
 SCALE_NAMES = {

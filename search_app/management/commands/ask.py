@@ -1,6 +1,7 @@
 import json
 from typing import Any
 
+from rag.answers import Check
 from rag.trace import Trace
 from rag.types import context_of
 from search_app import selectors
@@ -9,6 +10,9 @@ from search_app.asking import ask
 from search_app.management.base import CommandParser, SieveCommand
 from search_app.models import TraceRecord
 from search_app.pages import spent
+from search_app.pages.answer import ENDED
+from search_app.pages.said import checked, counts
+from search_app.pages.words import shorten
 
 
 class Command(SieveCommand):
@@ -44,15 +48,15 @@ class Command(SieveCommand):
 
 def told(trace: Trace) -> list[str]:
     """The answer, the passages it stands on, one line of numbers, and what did not go as it should."""
-    lines = [printable(trace.answer.text) if trace.answer else "No answer was written.", ""]
+    lines = [f"Understood as: {printable(trace.rewriting.question)}", ""] if trace.rewriting else []
+    lines += [printable(trace.answer.text) if trace.answer else "No answer was written.", ""]
+    lines += doubts(trace)
     cited = {citation.marker for citation in trace.answer.citations} if trace.answer else set()
-    passages = trace.passages
-    for part in trace.context:
-        passage = passages[part.passage_id]
+    for marker, passage in trace.handed:
         where = context_of(passage.title, passage.headings) or passage.id
         page = f", page {passage.page}" if passage.page else ""
-        mark = "*" if part.marker in cited else " "
-        lines.append(f"{mark}[{part.marker}] {printable(where)}{page}  ({passage.id})")
+        mark = "*" if marker in cited else " "
+        lines.append(f"{mark}[{marker}] {printable(where)}{page}  ({passage.id})")
     ranked = [f"{ranking.stage} {len(ranking)}" for ranking in trace.rankings]
     lines += [
         "",
@@ -62,6 +66,25 @@ def told(trace: Trace) -> list[str]:
     ]
     lines += [f"! {printable(sentence)}" for sentence in trace.degraded]
     return lines
+
+
+def doubts(trace: Trace) -> list[str]:
+    """A line for each sentence of the answer that no passage supports, and one for those not checked."""
+    checks = checked(trace)
+    lines = [
+        f"? Not supported by a passage: {_sentence(trace, check)} {check.reason}".rstrip()
+        for check in checks
+        if check.verdict == "unsupported"
+    ]
+    if unchecked := counts(checks)["unchecked"]:
+        lines.append(f"? {unchecked} of {len(checks)} sentences were not checked.")
+    if trace.answer and trace.answer.finish_reason in ENDED:
+        lines.append(f"? {ENDED[trace.answer.finish_reason]}")
+    return [*map(printable, lines), ""] if lines else []
+
+
+def _sentence(trace: Trace, check: Check) -> str:
+    return shorten(trace.answer.text[slice(*check.span)], 160) if trace.answer else ""
 
 
 def printable(text: str) -> str:

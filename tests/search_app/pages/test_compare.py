@@ -5,7 +5,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from rag.types import Candidate, ContextPassage, Ranking
+from rag.replay import difference
+from rag.types import Candidate, ContextPassage, Ranking, Rewriting
+from search_app.management.commands.ask import told
 from search_app.pages import compare, compare_chart
 from tests.search_app.pages.build_trace import SPEC, build
 from tests.search_app.pages.test_rank_chart import tiny
@@ -86,3 +88,22 @@ def test_colour_of_the_slope_is_the_direction() -> None:
 
 def test_nothing_draws_nothing() -> None:
     assert str(compare_chart.draw([])) == ""
+
+
+def test_another_understanding_is_a_change() -> None:
+    old = replace(build(), rewriting=Rewriting("What does a hive cost?", "rule"))
+    new = replace(old, rewriting=Rewriting("What does a swarm cost?", "chat"))
+    assert compare.changes(old, new) == [
+        "understood as “What does a swarm cost?”, was “What does a hive cost?”"
+    ]
+    assert [one.where for one in difference(old, new)] == ["question"]
+    assert [one.sentence for one in difference(old, replace(old, answer=None))][0] == (
+        "the answer was answered and is not written"
+    )
+
+
+def test_the_command_prints_what_was_understood_and_what_nothing_supports() -> None:
+    trace = replace(build(), rewriting=Rewriting("What does a hive cost?", "rule"))
+    lines = told(trace)
+    assert lines[0] == "Understood as: What does a hive cost?"
+    assert "? Not supported by a passage: Most years nobody notices. It names no passage." in lines
