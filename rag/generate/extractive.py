@@ -7,24 +7,18 @@ says that the documents do not answer. How threshold and margin were chosen stan
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import zip_longest
 from typing import Any, Protocol
 
 from rag.answers import Answer, Citation, Usage
 from rag.errors import GenerationUnavailable, RerankUnavailable
 from rag.events import Delta
 from rag.generate.base import NO_ANSWER, Finished
-from rag.sentences import sentences
+from rag.quotes import Quote, quotes
 from rag.spec import GenerateSpec
-from rag.types import Passage, Scores, with_context
+from rag.types import Passage, Scores
 
 MARGIN = 2.0
 """How far below the best sentence, in logits, another one may be and still stand beside it."""
-
-
-FRAGMENT = 12
-"""A sentence of fewer characters and fewer than three words says nothing alone: it is read with the next."""
 
 
 class SentenceScorer(Protocol):
@@ -33,18 +27,6 @@ class SentenceScorer(Protocol):
     fingerprint: str
 
     def score_texts(self, query: str, texts: Sequence[str], *, deadline: float) -> Scores: ...
-
-
-@dataclass(frozen=True, slots=True)
-class _Sentence:
-    marker: int
-    passage: Passage
-    start: int
-    end: int
-
-    @property
-    def text(self) -> str:
-        return self.passage.text[self.start : self.end]
 
 
 def build(spec: GenerateSpec, load: Callable[[str, str, str], Any]) -> "ExtractiveGenerator":
@@ -68,7 +50,7 @@ class ExtractiveGenerator:
         When the time ends before every sentence is scored, the first passages were scored, and the
         answer is chosen among their sentences. Raises `GenerationUnavailable` when none was.
         """
-        found = _sentences(context)
+        found = quotes(context)
         scored = self._score(question, found, deadline) if found else []
         best = scored[0][0] if scored else None
         if best is None or best < self._threshold:
@@ -98,13 +80,12 @@ class ExtractiveGenerator:
     def count(self, texts: Sequence[str]) -> None:
         """Nothing is written, so no tokenizer of its own counts."""
 
-    def _score(
-        self, question: str, found: Sequence[_Sentence], deadline: float
-    ) -> list[tuple[float, _Sentence]]:
+    def _score(self, question: str, found: Sequence[Quote], deadline: float) -> list[tuple[float, Quote]]:
         """Logits and sentences, best first; equal ones in the order of the context."""
-        texts = [with_context(s.passage.title, s.passage.headings, s.text) for s in found]
         try:
-            values = self._scorer.score_texts(question, texts, deadline=deadline).values
+            values = self._scorer.score_texts(
+                question, [quote.read for quote in found], deadline=deadline
+            ).values
         except RerankUnavailable as error:
             raise GenerationUnavailable(f"No sentence could be chosen: {error}") from error
         scored = [(v, s) for v, s in zip(values, found, strict=True) if v is not None]
@@ -113,27 +94,3 @@ class ExtractiveGenerator:
     def _finished(self, answer: Answer, context: Sequence[Passage]) -> Finished:
         # Tokens read; none is generated, since an answer is quoted.
         return Finished(answer, Usage(self._scorer.fingerprint, sum(p.tokens for p in context), 0))
-
-
-def _sentences(context: Sequence[Passage]) -> list[_Sentence]:
-    """Sentences in the order of the context; one that stands in several passages is taken once."""
-    found: dict[str, _Sentence] = {}
-    for marker, passage in enumerate(context, start=1):
-        for start, end in _whole(passage.text):
-            words = " ".join(passage.text[start:end].casefold().split())
-            if any(letter.isalnum() for letter in words):
-                found.setdefault(words, _Sentence(marker, passage, start, end))
-    return list(found.values())
-
-
-def _whole(text: str) -> Iterator[tuple[int, int]]:
-    """Sentences, with fragments such as the word that a glossary explains joined to what follows in line."""
-    begin: int | None = None
-    spans = sentences(text)
-    for (start, end), after in zip_longest(spans, spans[1:]):
-        begin = start if begin is None else begin
-        fragment = end - begin < FRAGMENT and len(text[begin:end].split()) < 3
-        if fragment and after is not None and "\n" not in text[end : after[0]]:
-            continue
-        yield begin, end
-        begin = None
