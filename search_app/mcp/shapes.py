@@ -6,11 +6,12 @@ import msgspec
 from msgspec import Meta, Struct
 
 from rag.phrases import LONGEST, MOST
-from search_app.asking import MAX_QUESTION
+from search_app.asking import MAX_HISTORY, MAX_QUESTION
 
 MOST_PASSAGES = 50
 MOST_CHARACTERS = 50_000
 BIGGEST = 2**63 - 1
+EARLIER = f"Questions asked before in this conversation, oldest first; the last {MAX_HISTORY} count."
 NAME = "^[-a-zA-Z0-9_]{1,100}$"
 
 Name = Annotated[str, Meta(pattern=NAME)]
@@ -57,7 +58,7 @@ class Search(Asked, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Answer(Asked, frozen=True, kw_only=True, forbid_unknown_fields=True):
     history: Annotated[
         tuple[Annotated[str, Meta(max_length=MAX_QUESTION)], ...],
-        Meta(max_length=20, description="Questions asked before in this conversation, oldest first."),
+        Meta(max_length=20, description=EARLIER),
     ] = ()
 
 

@@ -56,7 +56,9 @@ def test_a_stream_is_the_same_and_the_helper_gathers_it(site: Site, quoting: Non
         message = events.get_final_completion().choices[0].message
     assert message.content == whole.content
     assert message.sieve["citations"] == whole.sieve["citations"]
-    assert message.annotations and message.annotations[0].url_citation.start_index == 0
+    (annotation,), (citation,) = message.annotations, message.sieve["citations"]
+    beside = annotation.url_citation
+    assert [beside.start_index, beside.end_index] == citation["answer_span"]
 
 
 def test_a_conversation_goes_on_with_what_the_client_gave_back(site: Site, quoting: None) -> None:

@@ -11,13 +11,11 @@ from rest_framework.fields import empty
 
 from search_app.api.bodies import Filters
 from search_app.api.fields import SAID, Body, Flag, Names, Text
-from search_app.asking import MAX_QUESTION
+from search_app.asking import MAX_HISTORY, MAX_QUESTION
 
 DEFAULT = "sieve"
 """The name of the site's own pipeline as a model."""
 MAX_MESSAGES = 1000
-MAX_HISTORY = 20
-"""Questions before the last one that are read, the newest."""
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 INSTRUCTIONS = frozenset({"system", "developer"})
 UNUSED = (
