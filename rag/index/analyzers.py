@@ -98,6 +98,12 @@ def terms(text: str, language: str) -> list[str]:
     return [term for term in found if term]
 
 
+def single_term(word: str, language: str) -> list[str]:
+    """The one term that this word is, in a list; nothing where it is none, or several."""
+    found = [] if language in PAIRED else terms(word, language)
+    return found if len(found) == 1 else []
+
+
 def passage_terms(text: str, language: str) -> list[str]:
     """The terms of a passage, in order, repetitions kept; not those whose stem is nothing."""
     found: list[str] = analyzer(language).analyze(prepare(text, language))

@@ -99,6 +99,14 @@ class IndexReader(Protocol):
         """
         ...
 
+    def alike(self, word: str, k: int, collections: Sequence[str]) -> tuple[Passage, ...]:
+        """At most `k` passages of `collections` with a word that is spelled almost like this one.
+
+        One letter differs, or two in words of six and more. In no order; none in languages without spaces.
+        Raises `IndexUnavailable`.
+        """
+        ...
+
     def count(self, collections: Sequence[str]) -> int:
         """Live passages in these collections, now or at most a second ago."""
         ...

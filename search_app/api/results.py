@@ -29,6 +29,7 @@ def found(trace: Trace, trace_id: object) -> dict[str, Any]:
         "spent": {stage: asdict(cost) for stage, cost in trace.spent.items()},
         "total_ms": round(trace.total_ms, 3),
         "timings": [asdict(timing) for timing in trace.timings],
+        "suggestion": None,
     }
 
 

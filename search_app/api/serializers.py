@@ -82,6 +82,16 @@ class Timing(Serializer):
     compute_ms = FloatField(allow_null=True)
 
 
+class Suggested(Serializer):
+    typed = CharField()
+    meant = CharField(help_text="A word of a passage that you may read.")
+
+
+class Suggestion(Serializer):
+    question = CharField()
+    words = Suggested(many=True)
+
+
 class Found(Serializer):
     """What every answer to a question says of how it was found."""
 
@@ -102,6 +112,9 @@ class Found(Serializer):
     total_ms = FloatField()
     timings = Timing(many=True)
     passages = Passage(many=True)
+    suggestion = Suggestion(
+        allow_null=True, help_text="The question with other words for those that stand in no passage."
+    )
 
 
 class SearchResult(Found):

@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from rag.errors import SieveError
-from search_app import access, feedback, selectors
+from search_app import access, feedback, selectors, suggestions
 from search_app.access import Viewer, viewer_of
 from search_app.models import TraceRecord
 from search_app.pages.answer import answer_context
@@ -33,6 +33,10 @@ def answer(request: HttpRequest, trace_id: uuid.UUID) -> HttpResponse:
     context |= {"gone": found.gone, "asked": record.created}
     if not access.may_read_trace(viewer, record):
         context["trace_url"] = ""
+    if access.owns(viewer, record):
+        own = actions["conversation"]
+        suggestion = suggestions.link(found.trace, viewer, context["selected"], own.pk if own else None)
+        context |= {"suggestion": suggestion}
     return render(request, "search/ask.html", context)
 
 

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 
 from rag.errors import SieveError, Unavailable
 from rag.events import Event, Generated, Packed, Ranked
-from search_app import conversations, sse
+from search_app import conversations, sse, suggestions
 from search_app.access import Viewer, viewer_of
 from search_app.asking import RETRY_S, Recording
 from search_app.asking import ask as begin
@@ -117,6 +117,10 @@ def frames(
         context = answer_context(recording.trace, recording.trace_id)
         if recording.record is not None:
             context |= actions_context(request, recording.viewer, recording.record)
+        own = context.get("conversation")
+        chosen = request.GET.getlist("collection")
+        suggestion = suggestions.link(recording.trace, recording.viewer, chosen, own.pk if own else None)
+        context |= {"suggestion": suggestion}
         yield sse.event("done", render_to_string(ANSWER, context, request=request))
     except SieveError as error:
         yield sse.json_event("failed", {"message": str(error)})

@@ -179,3 +179,40 @@ class FilterContract:
         assert names(words) == ["best"] and len(names(meaning)) == 20 and "best" in names(meaning)
         assert "“north pier”" in words.partial and words.partial == meaning.partial
         assert both(reader, "pier", Filters(documents=("best",), phrases=("north pier",)))[0].partial == ""
+
+
+class SpellingContract:
+    @pytest.fixture
+    def place(self) -> Place:
+        raise NotImplementedError
+
+    @pytest.mark.parametrize(
+        ("word", "expected"),
+        [
+            ("lighthuose", ["light"]),
+            ("LIGHTHOUS", ["light"]),
+            ("graite", ["stone"]),
+            ("granit", ["stone"]),
+            ("fery", ["boat"]),
+            ("zzzzzz", []),
+            ("the", []),
+            ("two words", []),
+            ("\x00", []),
+        ],
+    )
+    def test_a_word_spelled_almost_so_is_found(self, place: Place, word: str, expected: list[str]) -> None:
+        write(
+            place,
+            document("light", "the lighthouse keeper"),
+            document("stone", "built of granite"),
+            document("boat", "a ferry to the island"),
+        )
+        assert [p.document_id for p in place.reader().alike(word, 5, ALL)] == expected
+
+    def test_what_may_not_be_read_is_like_nothing(self, place: Place) -> None:
+        write(place, document("mine", "granite"), document("theirs", "lighthouse granite", collection="b"))
+        reader = place.reader()
+        assert reader.alike("lighthuose", 5, ("a",)) == ()
+        assert [p.document_id for p in reader.alike("graniet", 5, ("a",))] == ["mine"]
+        assert reader.alike("lighthuose", 5, ()) == ()
+        assert len(reader.alike("graniet", 1, ALL)) == 1

@@ -6,11 +6,13 @@ import numpy as np
 
 from rag.encode.base import Floats
 from rag.errors import IndexUnavailable
+from rag.index.analyzers import single_term
 from rag.index.embedded import rows, signs, text
 from rag.index.embedded.places import Places
 from rag.index.embedded.snapshot import Snapshot
 from rag.index.embedded.text import Found
 from rag.index.embedded.vectors import Slots
+from rag.spelling import distance
 from rag.types import Hybrid, Lexical, Subquery
 
 DECIMALS = 6
@@ -63,6 +65,22 @@ def knn(vector: Floats, k: int, places: Places, snapshot: Snapshot) -> Found:
     if len(slots) * 2 > len(mask):
         return slots, np.round(arrays.cosines(vector)[slots], DECIMALS)
     return slots, np.round(arrays.cosines(vector, slots), DECIMALS)
+
+
+def spelled_alike(word: str, k: int, places: Places, snapshot: Snapshot) -> list[int]:
+    """Slots of at most `k` passages with a word spelled almost so, the nearest in spelling first."""
+    found: dict[int, None] = {}
+    for language, asked in places.by_language(snapshot):
+        opened = snapshot.text[language]
+        if isinstance(opened, IndexUnavailable):
+            raise opened
+        for term in single_term(word, language):
+            for letters in range(1, distance(word) + 1):
+                if len(found) < k:
+                    with text.reading():
+                        some = text.alike(opened, term, letters, k, asked, places.mask)
+                    found.update(dict.fromkeys(some.tolist()))
+    return list(found)[:k]
 
 
 def cut(connection: sqlite3.Connection, k: int, slots: Slots, scores: Floats) -> Found:

@@ -11,8 +11,8 @@ from rag.codes import TokenCodes
 from rag.errors import IndexCorrupt, IndexUnavailable
 from rag.index.base import Leg
 from rag.index.embedded import layout, rows
-from rag.index.embedded.legs import DECIMALS, cut, find
-from rag.index.embedded.places import places
+from rag.index.embedded.legs import DECIMALS, cut, find, spelled_alike
+from rag.index.embedded.places import Places, places
 from rag.index.embedded.snapshot import Snapshot, Store
 from rag.index.embedded.text import Found
 from rag.types import NO_FILTERS, Filters, Lexical, Passage, Ranking, Subquery
@@ -63,6 +63,13 @@ class EmbeddedReader:
             else Leg(_ranking(subquery, leg, passages), None, *timing, where.partial)
             for subquery, leg, timing in zip(subqueries, found, times, strict=True)
         )
+
+    def alike(self, word: str, k: int, collections: Sequence[str]) -> tuple[Passage, ...]:
+        with self._read() as (connection, snapshot):
+            allowed = snapshot.allowed(collections)
+            slots = spelled_alike(word, k, Places(allowed, snapshot.mask(allowed)), snapshot)
+            found = rows.passages(connection, slots, snapshot.names)
+        return tuple(found.values())
 
     def count(self, collections: Sequence[str]) -> int:
         with self._read() as (_, snapshot):

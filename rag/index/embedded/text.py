@@ -246,6 +246,22 @@ def _search(
         limit *= 4
 
 
+def alike(
+    opened: tuple[TextReader, tantivy.Searcher],
+    term: str,
+    distance: int,
+    k: int,
+    collections: Sequence[int],
+    allowed: NDArray[np.bool_],
+) -> Slots:
+    """At most `k` slots of passages with a term that differs from this one in so many letters."""
+    searcher, query = opened[1], tantivy.Query
+    near = query.fuzzy_term_query(_SCHEMA, "text", term, distance)
+    within = query.const_score_query(query.term_set_query(_SCHEMA, "collection", list(collections)), 0.0)
+    both = query.boolean_query([(tantivy.Occur.Must, near), (tantivy.Occur.Must, within)])
+    return _hits(searcher, both, k + SPARE, allowed)[0][:k]
+
+
 def _hits(
     searcher: tantivy.Searcher, query: tantivy.Query, limit: int, allowed: NDArray[np.bool_]
 ) -> tuple[Slots, Floats, int]:

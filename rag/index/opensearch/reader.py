@@ -17,6 +17,7 @@ from rag.index.opensearch.layout import Meta
 from rag.index.opensearch.narrowing import narrow
 from rag.index.opensearch.plan import Plan
 from rag.index.opensearch.search import Search
+from rag.index.opensearch.spelled import spelled_alike
 from rag.index.opensearch.versions import Version, fitting, versions
 from rag.types import NO_FILTERS, Dense, Filters, Passage, Subquery
 
@@ -73,6 +74,13 @@ class OpenSearchReader:
 
         with within(began + self._total_s):
             return Search(self._cluster, plan, k, began + self._total_s).run(subqueries)
+
+    def alike(self, word: str, k: int, collections: Sequence[str]) -> tuple[Passage, ...]:
+        began = time.monotonic()
+        until = began + self._share_s
+        return self._wherever(
+            lambda: spelled_alike(self._cluster, self._plan(began, collections), word, k, until)
+        )
 
     def count(self, collections: Sequence[str]) -> int:
         return self._wherever(lambda: self._census(self._version()).get().passages(collections))

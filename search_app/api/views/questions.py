@@ -14,7 +14,7 @@ from rest_framework.response import Response
 
 from rag.events import Delta, Event, Packed
 from rag.types import NO_FILTERS
-from search_app import asking, pipelines, sse
+from search_app import asking, pipelines, sse, suggestions
 from search_app.api import problems, results
 from search_app.api.answer_shapes import AnswerResult
 from search_app.api.base import Api
@@ -67,7 +67,8 @@ class SearchView(_Asking):
         recording = self.begin(asked, generate=False)
         trace = recording.finish()
         absolute = request.build_absolute_uri
-        return Response(results.searched(trace, recording.trace_id, asked["top"], absolute))
+        found = results.searched(trace, recording.trace_id, asked["top"], absolute)
+        return Response(found | _suggested(recording))
 
 
 class EventStream(BaseRenderer):
@@ -105,7 +106,12 @@ class AnswersView(_Asking):
         absolute = request.build_absolute_uri
         if asked["stream"] or request.accepted_renderer.media_type == EVENTS:
             return _streamed(recording, absolute)
-        return Response(results.answered(recording.finish(), recording.trace_id, absolute))
+        answered = results.answered(recording.finish(), recording.trace_id, absolute)
+        return Response(answered | _suggested(recording))
+
+
+def _suggested(recording: asking.Recording) -> dict[str, Any]:
+    return {"suggestion": suggestions.as_value(suggestions.of(recording.trace, recording.viewer))}
 
 
 def _streamed(recording: asking.Recording, absolute: results.Absolute) -> StreamingHttpResponse:
@@ -133,7 +139,8 @@ def _frames(
                     yield sse.comment()
         if recording.left:
             return
-        yield sse.json_event("done", results.answered(recording.trace, recording.trace_id, absolute))
+        whole = results.answered(recording.trace, recording.trace_id, absolute)
+        yield sse.json_event("done", whole | _suggested(recording))
     except Exception as error:  # the headers are out: this is the only way left to tell the reader
         problem = problems.of(error)
         if problem is None:

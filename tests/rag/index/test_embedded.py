@@ -18,7 +18,7 @@ from rag.errors import IndexBusy, IndexCorrupt, IndexUnavailable
 from rag.index import embedded
 from rag.index.embedded.vectors import Arrays
 from rag.types import Dense, Lexical
-from tests.contracts.filters import FilterContract
+from tests.contracts.filters import FilterContract, SpellingContract
 from tests.contracts.index import ALL, DIMENSION, FINGERPRINT, IndexContract, bm25, document, found, knn, unit
 from tests.contracts.large_index import LargeIndexContract
 
@@ -49,7 +49,7 @@ def place(tmp_path: Path) -> Folder:
     return Folder(tmp_path / "index")
 
 
-class TestEmbedded(IndexContract, FilterContract):
+class TestEmbedded(IndexContract, FilterContract, SpellingContract):
     @pytest.fixture
     def place(self, tmp_path: Path) -> Folder:
         embedded.create(tmp_path / "index", FINGERPRINT, DIMENSION)

@@ -7,7 +7,7 @@ import pytest
 
 from rag.index import opensearch as engine
 from rag.index.opensearch import Address, Cluster, Form, Meta, OpenSearchReader, OpenSearchWriter
-from tests.contracts.filters import FilterContract
+from tests.contracts.filters import FilterContract, SpellingContract
 from tests.contracts.index import DIMENSION, FINGERPRINT, IndexContract
 from tests.contracts.large_index import LargeIndexContract
 from tests.opensearch import fresh, running
@@ -38,14 +38,14 @@ def _place(version: str) -> Iterator[Prefix]:
 
 
 @pytest.mark.opensearch("3.6.0")
-class TestOpenSearch3Contract(IndexContract, FilterContract):
+class TestOpenSearch3Contract(IndexContract, FilterContract, SpellingContract):
     @pytest.fixture
     def place(self) -> Iterator[Prefix]:
         yield from _place("3.6.0")
 
 
 @pytest.mark.opensearch("2.19.1")
-class TestOpenSearch2Contract(IndexContract, FilterContract):
+class TestOpenSearch2Contract(IndexContract, FilterContract, SpellingContract):
     @pytest.fixture
     def place(self) -> Iterator[Prefix]:
         yield from _place("2.19.1")
