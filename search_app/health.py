@@ -12,11 +12,10 @@ from django.db import connection
 from django.db.models import Count, Min
 from django.utils import timezone
 
-from rag import backends
 from rag.errors import SieveError
 from rag.rerank.message import RERANK, Beat
 from rag.spec import PipelineSpec
-from search_app import dispatch, index_health, indexes, pipelines
+from search_app import dispatch, index_health, indexes, model_health, pipelines
 from search_app.events import event
 from search_app.models import Document, Removal
 
@@ -54,49 +53,6 @@ def _database() -> Said:
     elapsed_ms = (time.perf_counter() - began) * 1000
     details = {"vendor": connection.vendor, "elapsed_ms": round(elapsed_ms, 2)}
     return True, f"The database answers in {elapsed_ms:.1f} ms.", details
-
-
-def _models() -> Said:
-    needed: dict[str, list[str]] = {}
-    for name in pipelines.names():
-        for model in _models_of(pipelines.spec(name)):
-            needed.setdefault(model, []).append(name)
-    if not needed:
-        return True, "No pipeline needs a model.", {"models": []}
-    found = pipelines.store().status(needed)
-    rows = [
-        {
-            "name": one.model.name,
-            "state": one.state,
-            "reason": one.reason,
-            "bytes": one.model.bytes,
-            "pipelines": needed[one.model.name],
-        }
-        for one in found
-    ]
-    wrong = [one.model.name for one in found if one.state != "ready"]
-    if wrong:
-        names = ", ".join(wrong)
-        sentence = f"Missing or damaged: {names}. Run: manage.py models pull {' '.join(wrong)}"
-        return False, sentence, {"models": rows}
-    return True, f"{len(rows)} models are here and were checked.", {"models": rows}
-
-
-def _models_of(spec: PipelineSpec) -> set[str]:
-    """Names of the models that a spec's parts load. Raises `SieveError` for one that nobody knows."""
-    catalogue = {model.name for model in pipelines.catalogue()}
-    found = set()
-    stages = spec.rerank.before if spec.rerank else ()
-    parts = [("encode", spec.encoder), ("rerank", spec.rerank), ("generate", spec.generate)]
-    for kind, part in (*parts, *(("rerank", stage) for stage in stages)):
-        if part is None or not part.model:
-            continue
-        of = backends.module(kind, part.backend)
-        if part.model in catalogue:
-            found.add(part.model)
-        elif getattr(of, "NEEDS_MODEL", True) and not getattr(of, "NEEDS_SERVICE", False):
-            raise SieveError(f"A pipeline names the model {part.model}, which is not in the catalogue.")
-    return found
 
 
 def _index() -> Said:
@@ -206,7 +162,8 @@ def _ingest() -> Said:
 
 CHECKS: Mapping[str, Callable[[], Said]] = {
     "database": _database,
-    "models": _models,
+    "models": model_health.models,
+    "services": model_health.services,
     "index": _index,
     "queue": _queue,
     "workers": _workers,

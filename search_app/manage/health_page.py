@@ -37,6 +37,7 @@ NAMES = {
     "ingest": "Documents",
     "database": "Database",
     "models": "Models",
+    "services": "Services",
     "index": "Index",
     "queue": "Queue",
     "workers": "Workers",

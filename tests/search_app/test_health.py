@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from rag.rerank.message import Beat
-from search_app import dispatch, health
+from search_app import dispatch, health, model_health
 from search_app.models import Collection, Document
+from tests.faults.proxy import Proxy
+from tests.rag.chat.writer import refuses, send
 
 pytestmark = pytest.mark.django_db(transaction=True)  # the checks look from threads of their own
 Usage = namedtuple("Usage", "total used free")
@@ -22,7 +24,7 @@ def parts(light: None) -> Callable[[], dict[str, health.Part]]:
 def test_every_part_says_how_it_is(ingest: Callable[..., object], folder: Path, parts: Callable) -> None:
     ingest(folder)
     found = parts()
-    assert list(found) == ["database", "models", "index", "queue", "workers", "disk", "ingest"]
+    assert list(found) == ["database", "models", "services", "index", "queue", "workers", "disk", "ingest"]
     assert {name: part.ok for name, part in found.items()} == dict.fromkeys(found, True)
     assert found["index"].details["documents"] == 3
     assert "3 documents" in found["index"].sentence
@@ -52,16 +54,48 @@ def test_a_model_that_is_missing_is_named(parts: Callable, settings: object, tmp
     name = "ms-marco-MiniLM-L-12-v2-int8"
     more = f'[rerank]\nbackend = "onnx"\nmodel = "{name}"\ndepth = 4\nbudget_ms = 100\nrequired = false\n'
     (settings.SPEC_DIR / "more.toml").write_text(text + more)
+    settings.DEFAULT_PIPELINE = "more"
     assert not parts()["models"].ok  # the store of this test knows no states: said, not raised
     original = pipelines.store
     pipelines.store = lambda: ModelStore(tmp_path / "none")
     try:
         models = parts()["models"]
+        settings.DEFAULT_PIPELINE = "light"
+        elsewhere = parts()["models"]
     finally:
         pipelines.store = original
     assert not models.ok
     assert f"manage.py models pull {name}" in models.sentence
     assert models.details["models"][0]["pipelines"] == ["more"]
+    assert elsewhere.ok, "another pipeline goes on without it, and says so"
+    assert f"Not here: {name}, for the pipelines more." in elsewhere.sentence
+
+
+def test_a_service_that_writes_for_a_pipeline_has_to_write_a_token(
+    parts: Callable, settings: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (settings.SPEC_DIR / "light.toml").read_text()
+    more = (
+        '[generate]\nbackend = "openai"\nmodel = "ours/the-model"\nthreshold = 0.0\nmax_sentences = 3\n'
+        "budget_ms = 1000\n"
+    )
+    (settings.SPEC_DIR / "more.toml").write_text(text + more)
+    monkeypatch.setattr(model_health, "UNWELL_S", 0.0)
+    assert parts()["services"].ok, "there is no such service, and the default pipeline has none"
+    settings.DEFAULT_PIPELINE = "more"
+    assert "There is no service 'ours'" in parts()["services"].sentence
+    settings.DEFAULT_PIPELINE = "light"
+    settings.SERVICES_FILE = tmp_path / "services.toml"
+    with Proxy("http://127.0.0.1:9") as proxy:
+        settings.SERVICES_FILE.write_text(f'[ours]\ndialect = "openai"\nurl = "{proxy.url}/v1"\n')
+        proxy.on(refuses(500), times=1)
+        proxy.on(lambda exchange: send(exchange, 200, {"choices": [{"message": {"content": "Hi"}}]}))
+        unwell = parts()["services"]
+        assert (unwell.ok, health.ready((unwell,))) == (False, True), "it is not required"
+        assert unwell.sentence == "ours/the-model: The service (openai) failed (HTTP 500)."
+        assert parts()["services"].ok
+        assert parts()["services"].details["services"][0]["pipelines"] == ["more"]
+        assert len(proxy.seen) == 2, "it need not write for each report"
 
 
 def test_a_part_that_breaks_or_hangs_is_said_in_time(
