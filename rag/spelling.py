@@ -20,7 +20,7 @@ def words(question: str, most: int) -> list[str]:
 
 
 def _joined(before: str, after: str) -> bool:
-    return any(c.isalnum() or c in "_-@/" for c in (before, after) if c)
+    return any(c.isalnum() or c in "_-@/'’" for c in (before, after) if c)
 
 
 def distance(word: str) -> int:
