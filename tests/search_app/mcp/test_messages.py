@@ -1,6 +1,7 @@
 """The protocol itself: messages, revisions, and what is no message."""
 
 import json
+import random
 from collections.abc import Callable
 from typing import Any
 
@@ -182,6 +183,45 @@ def test_an_id_comes_back_as_it_was(db: None, speaking: Speaking) -> None:
         sent = {"jsonrpc": "2.0", "id": id_, "method": "ping"}
         assert speaker.send(sent).json()["id"] == id_
     error_of(speaker.send(sent | {"id": "x" * (rpc.MAX_ID + 1)}), 400, rpc.INVALID_REQUEST)
+
+
+def test_nothing_that_is_sent_breaks_it(db: None, speaking: Speaking) -> None:
+    """Messages with any part replaced by anything: refused or answered, never a bug."""
+    dice = random.Random(7)
+    for modern in (True, False):
+        speaker = speaking(modern=modern)
+        for _ in range(200):
+            message = speaker.message("tools/call", {"name": dice.choice(["search", "get_document"])})
+            message["params"]["arguments"] = {"question": "x", "document_id": 1}
+            spoiled(message, dice)
+            response = speaker.send(json.dumps(message).encode())
+            assert response.status_code in (200, 202, 400, 404), (message, response.content)
+            if response.status_code != 202:
+                said = response.json()
+                assert said.get("error", {}).get("code") != rpc.INTERNAL_ERROR, message
+                assert "broken" not in str(said.get("result", {}).get("_meta")), message
+
+
+ANYTHING: tuple[Any, ...] = (
+    *(None, True, 0, -1, 1.5, 10**30, "", "\0", "x" * 3000, "../..", "\u202e", [], {}, [[[]]], {"": None}),
+    *({"$ref": "#"}, {"_meta": {}}, "2026-07-28", "tools/list"),
+)
+
+
+def spoiled(value: Any, dice: random.Random) -> None:
+    """Replace, add or take away one part somewhere inside."""
+    while isinstance(value, dict) and value:
+        name = dice.choice(list(value))
+        if not isinstance(value[name], dict) or not value[name] or dice.random() < 0.3:
+            break
+        value = value[name]
+    way = dice.random()
+    if way < 0.6 and value:
+        value[name] = dice.choice(ANYTHING)
+    elif way < 0.8:
+        value[dice.choice(["extra", "id", "params", "arguments", "__proto__"])] = dice.choice(ANYTHING)
+    else:
+        value.pop(name, None)
 
 
 # --- Who comes in ----------------------------------------------------------------------------------------
