@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 from rag import spelling
 from rag.deadline import within
-from rag.errors import IndexUnavailable
+from rag.errors import IndexUnavailable, SieveError
 from rag.index.analyzers import terms
 from rag.index.base import IndexReader
 from rag.trace import Trace
@@ -40,7 +40,10 @@ class Suggestion:
 
 def of(trace: Trace, viewer: Viewer) -> Suggestion | None:
     """For the question as it was typed, in the collections that were asked."""
-    reader = indexes.reader(pipelines.encoder())
+    try:
+        reader = indexes.reader(pipelines.encoder())
+    except SieveError:  # an answer from before can be read while neither is here
+        return None
     return suggest(trace.query.text, trace.query.collections, reader, viewer)
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from django.test import Client
 
-from rag.errors import IndexUnavailable
+from rag.errors import IndexCorrupt, IndexUnavailable
 from rag.index.base import IndexReader
 from search_app import indexes, pipelines, suggestions
 from search_app.access import OPERATOR, Viewer
@@ -74,3 +74,15 @@ def test_the_pages_and_the_api_say_it(filled: None, client: Client) -> None:
             "words": [{"typed": "lighthuose", "meant": "lighthouse"}],
         }
     assert Collection.objects.count() == 2
+
+
+def test_a_kept_answer_is_shown_while_the_index_is_not_here(
+    filled: None, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = ask(client, "Where is the lighthuose?")
+
+    def gone(*_: object) -> None:
+        raise IndexCorrupt("no index")
+
+    monkeypatch.setattr(indexes, "reader", gone)
+    assert client.get(f"/answers/{record.pk}").status_code == 200
