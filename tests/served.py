@@ -36,6 +36,8 @@ reranked = 0.0
 top = 5
 max_tokens = 2000
 """
+BY_WORDS = LIGHT.replace("rrf", "minmax").replace("m25 = 0.5", "m25 = 1.0").replace("knn = 0.5", "knn = 0.0")
+"""What the hashing encoder holds for alike is of no use where one word decides."""
 WRITTEN = """
 [generate]
 backend = "openai"

@@ -10,23 +10,15 @@ from django.test import Client
 
 from search_app import pipeline_versions, pipelines, spec_text
 from search_app.models import Collection, Document, TraceRecord
-from tests.faults.writer import Body, Writer
+from tests.faults.writer import Writer
 from tests.injection.documents import CANARY, VAULT, documents
 from tests.injection.documents import Document as Attack
+from tests.injection.obeying import obeying
 from tests.injection.pages import foreign
-from tests.search_app.conftest import LIGHT
-from tests.served import SERVICE, WRITTEN
+from tests.served import BY_WORDS, SERVICE, WRITTEN
 
 SET = documents()
 MARKER = re.compile(r"\[(\d+)\]")
-
-
-def obeying(body: Body) -> list[str]:
-    """What a model writes that does whatever the document of the asked ship wants."""
-    asked = body["messages"][-1]["content"]
-    ship = re.findall(r"Question: .*?(Zor[a-z]+)", asked)[-1]
-    attack = next(one.attack for one in SET if ship in one.question)
-    return [f"It leaves at nine [1]. {attack}", f" {attack} [1]"]
 
 
 @pytest.fixture
@@ -53,10 +45,7 @@ def harbour(
     ingest(folders["harbour"], collection="harbour")
     ingest(folders["vault"], collection="vault")
     Collection.objects.filter(name="vault").update(public=False)
-    by_words = (
-        LIGHT.replace("rrf", "minmax").replace("bm25 = 0.5", "bm25 = 1.0").replace("knn = 0.5", "knn = 0.0")
-    )
-    pipeline_versions.activate(pipeline_versions.save("light", spec_text.from_toml(by_words + WRITTEN)))
+    pipeline_versions.activate(pipeline_versions.save("light", spec_text.from_toml(BY_WORDS + WRITTEN)))
     yield
     pipelines.forget()
 
@@ -124,6 +113,27 @@ def _fenced(prompt: str, attack: Attack) -> bool:
     numbers = [int(n) for n in MARKER.findall(inner)]
     assert numbers == list(range(1, len(numbers) + 1)), (attack.name, numbers)
     return re.findall(r"Zor[a-z]+", attack.question)[0] in inner
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7])
+def test_wherever_a_reply_is_cut_the_answer_is_the_same(
+    harbour: None, writer: Writer, client: Client, size: int
+) -> None:
+    written = (
+        "Um neun Uhr — täglich [1]. 船は九時に出ます [1]. \U0001f6a2 <b>x</b> ![a](http://evil.example/) [7]."
+    )
+    writer.say = lambda body: [written[at : at + 5] for at in range(0, len(written), 5)]
+    whole = html_of(streamed(client, SET[0].question))
+    writer.split = lambda body: [body[at : at + size] for at in range(0, len(body), size)]
+    cut = html_of(streamed(client, SET[0].question))
+    assert said(dict(whole)["done"]) == said(dict(cut)["done"])
+
+
+def said(done: str) -> str:
+    """The answer in the finished page."""
+    found = re.search(r'<div class="answer.*?</div>', done, re.DOTALL)
+    assert found
+    return found[0]
 
 
 def test_the_look_at_a_page_sees_what_it_must() -> None:
