@@ -3,14 +3,14 @@
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page
 
-from scripts.stack import Stack
+from scripts.stack import PARTS, Stack
 from tests.rag.parse.samples import pdf
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,10 +46,12 @@ def manage(environment: Mapping[str, str], *arguments: str) -> str:
     return done.stdout
 
 
-def prepared(data: Path, *, say: Callable[[str], None] = print, **settings: str) -> tuple[Stack, str]:
+def prepared(
+    data: Path, *, say: Callable[[str], None] = print, parts: Sequence[str] = PARTS, **settings: str
+) -> tuple[Stack, str]:
     """A stack over an empty database, not started, and the password of its user `admin`."""
     data.mkdir(parents=True, exist_ok=True)
-    stack = Stack(data, environment=settings, say=say)
+    stack = Stack(data, environment=settings, say=say, parts=parts)
     manage(stack.environment, "migrate", "--verbosity", "0")
     said = manage(stack.environment, "first_admin")
     password = re.search(r"password\s*:?\s+(\S+)", said, re.IGNORECASE)
