@@ -118,6 +118,11 @@ class Backends:
     def pipeline(self, name: str, spec: PipelineSpec, index: IndexReader) -> Pipeline:
         """The live pipeline of a spec over an index."""
         encoder = self.encoder(spec.encoder)
+        generator, lacks = None, ""
+        try:
+            generator = self.generator(spec.generate) if spec.generate else None
+        except ModelError as error:
+            lacks = str(error)
         return Pipeline(
             name=name,
             spec=spec,
@@ -128,7 +133,8 @@ class Backends:
             if spec.rerank
             else (),
             reranker=_if_here(lambda last: self.last(last, encoder), spec.rerank),
-            generator=_if_here(self.generator, spec.generate),
+            generator=generator,
+            generator_lacks=lacks,
             rewriter=_if_here(lambda part: self.part("rewrite", part), spec.rewrite),
             expander=_if_here(lambda part: self.part("expand", part), spec.expand),
             judge=_if_here(lambda part: self.part("refuse", part), spec.refuse),

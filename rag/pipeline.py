@@ -58,6 +58,8 @@ class Pipeline:
     """Rerankers of the stages before the last, coarsest first."""
     reranker: Reranker | None = None
     generator: Generator | None = None
+    generator_lacks: str = ""
+    """Why there is none, and what to do, where the spec has one."""
     rewriter: Rewriter | None = None
     expander: Expander | None = None
     judge: Judge | None = None
@@ -133,7 +135,13 @@ class Pipeline:
             permit=permit,
         )
         passages = yield from handing.run(question.text, final.candidates, clock)
-        writing = Writing(spec=self.spec, judge=self.judge, generator=self.generator, verifier=self.verifier)
+        writing = Writing(
+            spec=self.spec,
+            judge=self.judge,
+            generator=self.generator,
+            generator_lacks=self.generator_lacks,
+            verifier=self.verifier,
+        )
         yield from writing.run(question.text, passages, (*found, fused, final), clock)
 
     def _began(self, query: Query) -> Began:

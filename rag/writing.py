@@ -24,6 +24,8 @@ class Writing:
     spec: PipelineSpec
     judge: Judge | None
     generator: Generator | None
+    generator_lacks: str = ""
+    """Why there is no generator, where that is known."""
     verifier: Verifier | None
 
     def run(
@@ -69,7 +71,8 @@ class Writing:
         spec, started = self.spec.generate, clock.now()
         assert spec is not None
         if self.generator is None:
-            reason = "No answer was written: the generator has no model on this machine."
+            lacks = self.generator_lacks or "the generator has no model on this machine."
+            reason = f"No answer was written: {lacks}"
             yield Skipped("generate", reason, clock.since("generate", started))
             return
         first_ms: float | None = None

@@ -49,7 +49,10 @@ class OpenAIChat:
     def __init__(
         self, service: Service, model: str, *, context_tokens: int = 0, key: str = "", called: str = ""
     ) -> None:
-        """`called` is what sentences call it instead of the service. Raises `SpecError` for a service of another kind, or one that cannot be."""
+        """`context_tokens` where they are known; `key` and `called` as `Client` takes them.
+
+        Raises `SpecError` for a service of another kind, or one that cannot be.
+        """
         if service.dialect != DIALECT:
             raise SpecError(
                 f"A model that writes needs a service of dialect {DIALECT!r}, not {service.dialect!r}."

@@ -6,10 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from rag import spec as specs
 from rag.answers import Answer, Usage
+from rag.backends import Backends
 from rag.encode.base import Encoding
 from rag.encode.hashing import HashingEncoder
 from rag.errors import EncoderUnavailable, GenerationUnavailable, RerankUnavailable
@@ -18,12 +20,14 @@ from rag.fuse import rrf
 from rag.generate.base import Finished
 from rag.index import embedded
 from rag.ingest import encode
+from rag.models import ModelStore
 from rag.parse.base import ParsedDocument
 from rag.pipeline import Pipeline, Replay
 from rag.rerank.late_interaction import LateInteraction
 from rag.split import split
 from rag.trace import Trace
 from rag.types import Passage, Query, Scores
+from rag.verify.overlap import OverlapVerifier
 
 TEXTS = {
     "ferry": "The ferry leaves at seven in the morning.",
@@ -97,6 +101,7 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
         late=LateInteraction(encoder, index.token_codes),
         reranker=Scripted(),
         generator=Writer(),
+        verifier=OverlapVerifier(0.5),
     )
 
 
@@ -236,3 +241,15 @@ def test_a_replay_scores_what_was_scored_however_long_it_takes(pipeline: Pipelin
     again = replace(pipeline, reranker=Patient()).answer(QUESTION, replay=Replay(cut))
     assert again.rerank == cut.rerank
     assert again.rankings == cut.rankings
+
+
+def test_a_generator_that_is_not_here_names_what_to_do(pipeline: Pipeline, tmp_path: Path) -> None:
+    store = ModelStore(tmp_path)
+    name = "smollm2-135m-instruct-q4_1"
+    generate = msgspec.structs.replace(pipeline.spec.generate, model=name, backend="llama")
+    encoder = specs.EncoderSpec(backend="hashing", model="")
+    spec = msgspec.structs.replace(pipeline.spec, generate=generate, encoder=encoder, rerank=None)
+    trace = Backends(store.path).pipeline("it", spec, pipeline.index).answer(QUESTION)
+    (skip,) = (skip for skip in trace.skipped if skip.stage == "generate")
+    assert skip.reason.startswith(f"No answer was written: The model {name}")
+    assert f"manage.py models pull {name}" in skip.reason
