@@ -11,6 +11,9 @@ from search_app.pages.answer import said_context
 
 GAP_S = 0.1
 """At least so long between two pieces of an answer: nobody reads faster, and each is rendered whole."""
+SHARE = 20
+"""And so many times as long as rendering took: beside many others it takes long, and is done less often."""
+LONGEST_S = 2.0
 
 
 class Recorded(Protocol):
@@ -41,7 +44,9 @@ class SoFar:
         return self._render() if due and self._behind else ""
 
     def _render(self) -> str:
+        began = time.monotonic()
         html = render_to_string("search/_said.html", said_context(self._recorded.trace, live=True))
-        self._due_at = time.monotonic() + GAP_S
+        ended = time.monotonic()
+        self._due_at = ended + min(max(GAP_S, SHARE * (ended - began)), LONGEST_S)
         self._behind = False
         return html
