@@ -65,13 +65,17 @@ def slow(served: Served, writer: Writer, readers: int, searches: int) -> list[di
         rows.append(said | {"of alone": share, "answers being written": writer.open})
 
     row("alone", search_ms(served.url, searches))
-    writer.first_s, writer.gap_s, writer.say = 0.1, 1.0, lambda body: TEXT
+    writer.first_s, writer.gap_s, writer.say = 0.1, 1.0, lambda body: TEXT * 3
     with SlowReaders(served.url, readers) as crowd:
-        time.sleep(15)
+        began = time.monotonic()
+        while writer.open < readers and time.monotonic() - began < 30:
+            crowd.read()
+            time.sleep(0.2)
+        time.sleep(3)
         row("while their answers are written", search_ms(served.url, searches, crowd))
     time.sleep(3)
     row("alone again", search_ms(served.url, searches))
-    writer.first_s, writer.gap_s = 0.1, 0.01
+    writer.first_s, writer.gap_s, writer.say = 0.1, 0.01, lambda body: TEXT
     writer.asked.clear()
     with SlowReaders(served.url, readers) as crowd:
         began = time.monotonic()
