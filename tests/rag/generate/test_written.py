@@ -72,7 +72,7 @@ class TestWithTheModel(GeneratorContract):
         llama = pytest.importorskip("rag.chat.llama")
         pytest.importorskip("xllamacpp")
         name = "qwen2.5-coder-1.5b-instruct-q4_k_m"
-        return WrittenGenerator(llama.load(name, models.folder(name), threads=2), SPEC)
+        return WrittenGenerator(llama.load(name, models.folder(name), threads=1), SPEC)
 
 
 def test_citations_and_usage_are_those_of_the_answer() -> None:
