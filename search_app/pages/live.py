@@ -47,6 +47,6 @@ class SoFar:
         began = time.monotonic()
         html = render_to_string("search/_said.html", said_context(self._recorded.trace, live=True))
         ended = time.monotonic()
-        self._due_at = ended + min(max(GAP_S, SHARE * (ended - began)), LONGEST_S)
+        self._due_at = ended + max(GAP_S, min(SHARE * (ended - began), LONGEST_S))
         self._behind = False
         return html

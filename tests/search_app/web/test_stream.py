@@ -36,6 +36,8 @@ def names(sent: Sequence[tuple[str, str]]) -> list[str]:
 @pytest.fixture
 def every_piece(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "GAP_S", 0.0)
+    monkeypatch.setattr(live, "SHARE", 0, raising=False)
+    monkeypatch.setattr(live, "SHARE", 0)
 
 
 def test_what_is_said_so_far_is_what_will_have_been_said(
