@@ -14,6 +14,7 @@ from rag.types import Scores
 from rag.verify.relevance import RelevanceVerifier
 from tests import models
 from tests.contracts.verifier import CONTEXT, QUESTION, VerifierContract, check
+from tests.rag.build import passage
 
 
 class Words:
