@@ -114,7 +114,8 @@ def test_every_stage_is_in_the_trace(pipeline: Pipeline) -> None:
     trace = pipeline.answer(QUESTION)
     assert [r.stage for r in trace.rankings] == ["bm25", "knn", "fused", "late", "reranked", "final"]
     steps = ["encode", "bm25", "knn", "permit", "fused", "late", "reranked", "final", "pack", "generate"]
-    assert [t.step for t in trace.timings] == steps
+    assert [t.step for t in trace.timings] == [*steps, "verify"]
+    assert [check.verdict for check in trace.checks] == ["unsupported"]  # it cites nothing
     assert trace.rerank.status == "applied"
     assert trace.degraded == ()
     assert trace.readable == 3
