@@ -23,6 +23,7 @@ from rag.pipeline import Pipeline
 from rag.split import split
 from rag.trace import Trace
 from rag.types import Passage, Query
+from rag.verify.overlap import OverlapVerifier
 
 WORDS = ("harbour", "ferry", "lighthouse", "market", "oyster", "cable", "weather", "school")
 TEXT = "\n\n".join(
@@ -86,6 +87,7 @@ def pipeline(index: IndexReader, **context: object) -> Pipeline:
         encoder=HashingEncoder(),
         index=index,
         generator=Reads(),
+        verifier=OverlapVerifier(0.5),
     )
 
 
