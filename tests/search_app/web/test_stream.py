@@ -36,7 +36,6 @@ def names(sent: Sequence[tuple[str, str]]) -> list[str]:
 @pytest.fixture
 def every_piece(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "GAP_S", 0.0)
-    monkeypatch.setattr(live, "SHARE", 0, raising=False)
     monkeypatch.setattr(live, "SHARE", 0)
 
 
