@@ -5,11 +5,10 @@ stages leave, by the pace that each was seen to have on this machine; see `rag.p
 time keeps its order below what was. `rag.blend` makes the order: raw scores of two stages never meet.
 """
 
-import dataclasses
 import math
 import time
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 
 from rag.blend import blended, with_reranker
 from rag.clock import Clock
@@ -140,10 +139,10 @@ class Cascade:
             return event
         spent = event.spent
         if stored is not None:
-            spent = dataclasses.replace(spent, stopped=stored.spent.get(step.stage, NOTHING_SPENT).stopped)
+            spent = replace(spent, stopped=stored.spent.get(step.stage, NOTHING_SPENT).stopped)
         elif len(event.ranking) < len(best) and not spent.stopped:
-            spent = dataclasses.replace(spent, stopped="time")
-        return dataclasses.replace(event, asked=len(best), spent=spent)
+            spent = replace(spent, stopped="time")
+        return replace(event, asked=len(best), spent=spent)
 
 
 def score(
@@ -223,11 +222,11 @@ class _InSlices:
             if None in scores.values:
                 break
             if len(values) < len(passages) and self._settled(passages, values, given):
-                given = dataclasses.replace(given, spent=dataclasses.replace(given.spent, stopped="gap"))
+                given = replace(given, spent=replace(given.spent, stopped="gap"))
                 break
         assert given is not None
         none: list[float | None] = [None] * (len(passages) - len(values))
-        return dataclasses.replace(given, values=tuple(values + none))
+        return replace(given, values=tuple(values + none))
 
     def _settled(self, passages: Sequence[Passage], values: Sequence[float | None], given: Scores) -> bool:
         scored = {p.id: v for p, v in zip(passages, values, strict=False) if v is not None}
@@ -242,10 +241,10 @@ def _joined(one: Scores, other: Scores) -> Scores:
     """What two calls cost together; the values are left as they are."""
     spent = {
         cost.name: was + now if isinstance(was := getattr(one.spent, cost.name), int | float) else was or now
-        for cost in dataclasses.fields(Spent)
+        for cost in fields(Spent)
         if (now := getattr(other.spent, cost.name)) is not None
     }
-    return dataclasses.replace(one, compute_ms=one.compute_ms + other.compute_ms, spent=Spent(**spent))
+    return replace(one, compute_ms=one.compute_ms + other.compute_ms, spent=Spent(**spent))
 
 
 def _deadline(steps: Sequence[_Step], best: Ranking, deadline: float, *, patient: bool) -> float:
