@@ -1,7 +1,8 @@
 """A follow-up made to stand alone by a chat model, which is held to the words that were said.
 
 What it writes is taken when it is one line of a sane length, shares a word that names something with what
-was asked, and brings hardly any name or number of its own. Else the rule of `rag.rewrite.rule` decides.
+was asked, and brings hardly any word of its own. Else, and where it writes the question again as it was,
+the rule of `rag.rewrite.rule` decides: small models leave a follow-up as it is.
 """
 
 import re
@@ -57,10 +58,9 @@ class ModelRewriter:
             self.model, messages(question, history), Limits(max_tokens=120), deadline=deadline, salt=self.salt
         )
         written = _LABEL.sub("", text.strip()).strip().strip('"“”«» ')
-        if not acceptable(written, question, history):
+        same = rule.words(written.lower()) == rule.words(question.lower())
+        if same or not acceptable(written, question, history):
             return rule.RuleRewriter().rewrite(question, history, deadline=deadline)
-        if rule.words(written.lower()) == rule.words(question.lower()):
-            return None
         return Rewriting(written, self.model.model)
 
 

@@ -46,6 +46,7 @@ def test_anything_else_is_left_to_the_rule(said: str) -> None:
 
 def test_a_question_written_again_as_it_was_stands_alone() -> None:
     assert rewritten("where is the market", "Where is the market?") is None
+    assert rewritten("how much does it cost") == Rewriting(f"{TYPED} (ferry Saltholm leave)", "rule")
     assert rewritten("nonsense about trains", "Where is the market?") is None
 
 
