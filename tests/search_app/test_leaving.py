@@ -10,6 +10,11 @@ from tests.faults.writer import Writer
 from tests.readers import SlowReaders, lateness, leave, p50, search_ms
 from tests.served import ROOT, Served, prepared
 
+ENDED = """
+from search_app.models import TraceRecord
+for body in TraceRecord.objects.values_list("body", flat=True):
+    print((body.get("answer") or {}).get("finish_reason"))
+"""
 TEXT = ["The handbook says that this is so. [1] "] * 40
 
 
@@ -42,6 +47,8 @@ def test_who_leaves_ends_the_writing(served: Served, writer: Writer, wait_for: b
     late = lateness(gone, writer.asked)
     assert len(late) == 30 and writer.open == 0
     assert p50(late) < 1.0 and max(late) < 5.0, late  # the bound of the worst is one of a busy machine
+    if first_s < 1:
+        assert served.shell(ENDED).split().count("stopped") == 30
 
 
 @pytest.mark.slow
