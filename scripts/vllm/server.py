@@ -36,6 +36,7 @@ class Server:
     def start(self, python: Path, model: Path, port: int | None) -> None:
         """Start it on a port of the loopback address, or on any free one."""
         port = _free(port)
+        self._began = time.monotonic()  # making the model's folder does not count
         # In /proc the model's folder and the server's name stand in the command line: see `pid`.
         command = [
             *(str(python), "-m", "vllm.entrypoints.openai.api_server", "--model", str(model)),
