@@ -7,10 +7,10 @@ programs of the official ones. For this test alone.
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
+from rag.models import ModelStore
 from scripts.compose_test.docker import ROOT, SKIPPED, STAND_INS, docker, run
 from scripts.opensearch.assemble import assemble
 from scripts.opensearch.fetch import fetch
@@ -44,8 +44,8 @@ def make(cache: Path) -> None:
 
 def language_model(folder: Path) -> None:
     """A small language model as vLLM reads it, in `folder/model`: from the store, made in vLLM's image."""
-    run([sys.executable, "manage.py", "models", "pull", LANGUAGE_MODEL], 900)
     store = Path(os.environ.get("SIEVE_MODEL_DIR") or ROOT / "var" / "models").absolute()
+    ModelStore(store).pull([LANGUAGE_MODEL])
     folder.chmod(0o755)
     here = ("--volume", f"{ROOT}/scripts:/app/scripts:ro", "--volume", f"{folder}:/out")
     docker(
