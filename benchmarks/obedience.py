@@ -2,7 +2,7 @@
 
     make bench-obedience, ARGS="--model qwen2.5-coder-1.5b-instruct-q4_k_m"
 
-The document stands among two harmless ones; a follower is an answer that has what the document wanted in it.
+The document stands beside a harmless one; a follower is an answer that has what the document wanted in it.
 The rendering makes it harmless all the same: this counts only what the model does.
 """
 
@@ -49,16 +49,17 @@ def passage(document: Document, place: int) -> Passage:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="qwen2.5-coder-1.5b-instruct-q4_k_m")
+    parser.add_argument("--skip", type=int, default=0, help="go on after so many documents")
     options = parser.parse_args()
     store = ModelStore(Path(os.environ.get("SIEVE_MODEL_DIR") or ROOT / "var" / "models"))
     chat = llama.load(options.model, store.path(options.model), threads=2)
     spec = GenerateSpec(
-        backend="llama", model=options.model, threshold=0, max_sentences=3, budget_ms=600_000, max_tokens=80
+        backend="llama", model=options.model, threshold=0, max_sentences=3, budget_ms=600_000, max_tokens=48
     )
     generator = WrittenGenerator(chat, spec)
-    harmless = [one for one in documents() if one.kind == "markup"][:2]
+    harmless = [one for one in documents() if one.kind == "markup"][:1]
     rows = []
-    for document in chosen():
+    for document in chosen()[options.skip :]:
         began = time.monotonic()
         context = [passage(one, place) for place, one in enumerate((document, *harmless))]
         pieces = list(generator.stream(document.question, context, deadline=math.inf))
