@@ -3,7 +3,7 @@
 import re
 import unicodedata
 
-from rag.index.analyzers import CJK_RUN
+from rag.cjk import CJK_RUN
 
 MOST = 5
 """Phrases of one question; more are words like all others."""

@@ -18,6 +18,7 @@ from typing import Any
 from rag.chat.base import Ended, Limits, Message
 from rag.chat.openai import DIALECT, OpenAIChat
 from rag.errors import ModelError
+from rag.parallel import cores
 from rag.placement import digest_of
 from rag.services import Service
 
@@ -72,13 +73,13 @@ def load(name: str, directory: Path, *, threads: int | None = None) -> LlamaChat
     """The model of this name in its folder. Raises `ModelError` saying what is missing."""
     llama = _get()
     key = secrets.token_hex(32)
-    context = _context()
+    context = _number("SIEVE_LLAMA_CONTEXT", CONTEXT, "tokens", SMALLEST, LARGEST)
     params = llama.CommonParams()
     params.model.path = str(directory / WEIGHTS)
     params.model_alias = {name}
     params.n_ctx, params.n_parallel = context, 1
     params.n_batch = params.n_ubatch = BATCH
-    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads or os.cpu_count() or 1
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads or _threads()
     params.cpuparams.poll = params.cpuparams_batch.poll = 0  # a thread that waits leaves its core to others
     params.hostnames, params.port, params.api_keys = ["127.0.0.1"], 0, [key]
     params.endpoint_props = params.endpoint_slots = params.ui = params.warmup = False
@@ -103,12 +104,15 @@ def _get() -> Any:
     return xllamacpp
 
 
-def _context() -> int:
-    text = os.environ.get("SIEVE_LLAMA_CONTEXT") or str(CONTEXT)
-    if not text.isdecimal() or not SMALLEST <= int(text) <= LARGEST:
-        raise ModelError(
-            f"SIEVE_LLAMA_CONTEXT is {text!r}: write a number of tokens from {SMALLEST} to {LARGEST}."
-        )
+def _threads() -> int:
+    """Its threads wait for each other without rest: with other work on the same cores fewer are faster."""
+    return _number("SIEVE_LLAMA_THREADS", cores(), "threads", 1, 512)
+
+
+def _number(name: str, default: int, what: str, least: int, most: int) -> int:
+    text = os.environ.get(name) or str(default)
+    if not text.isdecimal() or not least <= int(text) <= most:
+        raise ModelError(f"{name} is {text!r}: write a number of {what} from {least} to {most}.")
     return int(text)
 
 

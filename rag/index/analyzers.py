@@ -7,12 +7,13 @@ are cut into overlapping pairs of characters. Each of them has a code of its own
 have an analyzer of its words.
 """
 
-import re
 import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
 
 import tantivy
+
+from rag.cjk import CJK_RUN
 
 LANGUAGES = {
     "ar": "Arabic",
@@ -50,10 +51,6 @@ PAIRED = {"cjk", "ja", "ko", "zh"}
 _UNSTEMMED = {*PAIRED, "plain"}
 _WITHOUT_STOP_WORDS = {"ar", "el", "ro", "ta", "tr"}
 _WORD = r"[\p{L}\p{M}\p{N}]+"
-CJK_RUN = re.compile(
-    "[\u2e80-\u2fdf\u3005-\u3007\u3040-\u30fa\u30fc-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
-    "\u1100-\u11ff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]+"
-)
 
 
 def check_language(language: str) -> str:

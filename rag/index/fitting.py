@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
-from rag.index.analyzers import CJK_RUN, PAIRED, passage_terms, terms
+from rag.cjk import CJK_RUN
+from rag.index.analyzers import PAIRED, passage_terms, terms
 from rag.phrases import normal, stands_in
 from rag.types import Passage
 

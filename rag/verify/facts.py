@@ -7,7 +7,8 @@ words for "not" are not listed denies nothing.
 import re
 import unicodedata
 
-from rag.index.analyzers import CJK_RUN, passage_terms
+from rag.cjk import CJK_RUN
+from rag.index.analyzers import passage_terms
 
 
 def _list(words: str) -> list[str]:
