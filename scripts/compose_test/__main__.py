@@ -193,7 +193,7 @@ def main() -> None:
             steps(project, Site(f"http://127.0.0.1:{port}"), file)
         except Failed as failure:
             say(f"\nFAILED: {failure}")
-            for part in ("web", "ingest", "rerank"):
+            for part in ("web", "ingest", "rerank", *(("vllm",) if own else ())):
                 say(project.compose("logs", "--no-color", "--tail", "15", part))
             raise SystemExit(1) from None
         finally:

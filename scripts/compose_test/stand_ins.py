@@ -51,7 +51,8 @@ def language_model(folder: Path) -> None:
     docker(
         *("run", "--rm", "--network", "none", "--workdir", "/app", "--env", "HF_HUB_OFFLINE=1", *here),
         *("--volume", f"{store / LANGUAGE_MODEL}:/source:ro", f"{PREFIX}vllm"),
-        *("python3", "-m", "scripts.vllm.from_store", "/source", "/out/model"),
+        # Weights are written for their owner alone, and vLLM runs as another user.
+        *("sh", "-c", "python3 -m scripts.vllm.from_store /source /out/model && chmod -R a+rX /out/model"),
     )
 
 
