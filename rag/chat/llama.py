@@ -105,8 +105,10 @@ def _get() -> Any:
 
 
 def _threads() -> int:
-    """Its threads wait for each other without rest: with other work on the same cores fewer are faster."""
-    return _number("SIEVE_LLAMA_THREADS", cores(), "threads", 1, 512)
+    """One core is left to the rest. Its threads wait for each other without rest, and where one of them has
+    no core, all of them stand still.
+    """
+    return _number("SIEVE_LLAMA_THREADS", max(1, cores() - 1), "threads", 1, 512)
 
 
 def _number(name: str, default: int, what: str, least: int, most: int) -> int:

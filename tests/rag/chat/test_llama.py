@@ -122,6 +122,6 @@ def test_without_the_package_the_command_is_named(monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("text", ["many", "0", "-5", "9999999"])
 def test_a_setting_that_cannot_be_is_said(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SIEVE_LLAMA_CONTEXT", text)
-    with pytest.raises(ModelError, match="SIEVE_LLAMA_CONTEXT"):
-        llama._context()
+    monkeypatch.setenv("SIEVE_LLAMA_THREADS", text)
+    with pytest.raises(ModelError, match=f"SIEVE_LLAMA_THREADS is '{text}': write a number of threads"):
+        llama._threads()
