@@ -9,7 +9,7 @@ import pytest
 from rag.errors import SpecError
 from rag.spec import PipelineSpec, RerankSpec
 from rag.trace import Trace
-from search_app import asking, health, pipeline_versions, pipelines
+from search_app import asking, model_health, pipeline_versions, pipelines
 from search_app.access import Viewer
 from tests.faults import kinds
 from tests.faults.proxy import Proxy
@@ -65,7 +65,7 @@ def test_a_service_reranks_and_its_price_stands_in_the_trace(
     assert "granite" in trace.ranking("final").passages[0].text  # type: ignore[union-attr]
     assert trace.spent["reranked"].usd == pytest.approx(0.002)
     assert trace.spent["reranked"].requests == 1
-    assert health._models_of(by_service()) == set(), "a service's model is none of the store"
+    assert model_health._models_of("light", by_service()) == set(), "a service's model is none of the store"
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,8 @@ class TestOnnx(RerankerContract):
 def test_known_pairs_have_their_logits(reranker: PairReranker) -> None:
     scores = reranker.score_texts(BERLIN, ABOUT_BERLIN, deadline=far())
     assert scores.kind == "logit"
-    assert scores.values == pytest.approx([8.61, 2.41, -11.28], abs=0.05)
+    # Processors with and without VNNI round 8-bit products otherwise: the second is 2.41 or 2.32.
+    assert scores.values == pytest.approx([8.61, 2.37, -11.28], abs=0.12)
 
 
 def test_the_title_and_the_headings_are_read_with_the_text(reranker: PairReranker) -> None:

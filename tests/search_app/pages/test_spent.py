@@ -117,12 +117,12 @@ def test_two_cascades_are_compared_stage_by_stage() -> None:
 
 def test_the_api_gives_what_it_cost_and_the_stages_there_were() -> None:
     trace = build_cascade()
-    found = results.searched(trace, ID, 3, {}, str)
+    found = results.searched(trace, ID, 3, str)
     assert found["spent"]["middle"] == asdict(trace.spent["middle"])
     stages = found["passages"][0]["stages"]
     assert list(stages) == list(STAGES)
     assert stages["middle"]["kind"] == "relevance"
-    plain = results.searched(build(), ID, 3, {}, str)
+    plain = results.searched(build(), ID, 3, str)
     assert plain["spent"] == {}
     assert list(plain["passages"][0]["stages"]) == [stage for stage in STAGES if stage not in spent.BEFORE]
     assert set(found) == set(plain) == set(SearchResult().get_fields())

@@ -62,10 +62,16 @@ def test_a_question_without_words_asks_nothing(text: str) -> None:
 
 
 def test_every_subquery_carries_the_filter_inside() -> None:
-    words = query.by_words(query.lexical(BUILT_IN, "alpha", ["en"]) or {}, ["a", "b"])
-    meaning = query.by_meaning([0.0, 1.0], 10, ["a", "b"])
-    assert words["bool"]["filter"] == [{"terms": {"collection": ["a", "b"]}}]
-    assert meaning["knn"]["vector"]["filter"] == {"terms": {"collection": ["a", "b"]}}
+    words = query.by_words(query.lexical(BUILT_IN, "alpha", ["en"]) or {}, ["a", "b"], [])
+    meaning = query.by_meaning([0.0, 1.0], 10, ["a", "b"], [])
+    readable = {"terms": {"collection": ["a", "b"]}}
+    assert words["bool"]["filter"] == [readable]
+    assert meaning["knn"]["vector"]["filter"] == readable
+    other = {"terms": {"document_id": ["7"]}}
+    words = query.by_words(query.lexical(BUILT_IN, "alpha", ["en"]) or {}, ["a", "b"], [other])
+    meaning = query.by_meaning([0.0, 1.0], 10, ["a", "b"], [other])
+    assert words["bool"]["filter"] == [readable, other]
+    assert meaning["knn"]["vector"]["filter"] == {"bool": {"filter": [readable, other]}}
 
 
 # --- On a cluster -----------------------------------------------------------------------------------------
