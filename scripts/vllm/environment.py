@@ -7,6 +7,7 @@ import subprocess
 import sys
 import venv
 from collections.abc import Callable
+from ctypes.util import find_library
 from pathlib import Path
 
 from scripts.opensearch.trouble import Missing, Trouble
@@ -30,6 +31,8 @@ def ensure(folder: Path, say: Callable[[str], None]) -> Path:
             f"{LOCK.name} is for Linux on x86-64 with Python 3.11; here is {here[0]} on {here[1]} with "
             f"Python {platform.python_version()}. Name another Python in SIEVE_PYTHON."
         )
+    if find_library("numa") is None:
+        raise Missing("vLLM for the CPU needs libnuma. Debian: apt-get install libnuma1")
     folder.parent.mkdir(parents=True, exist_ok=True)
     if not folder.exists() and shutil.disk_usage(folder.parent).free < BYTES:
         raise Missing(f"vLLM needs {BYTES >> 30} GB of room in {folder.parent}, and there is less.")
