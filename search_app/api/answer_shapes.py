@@ -67,3 +67,10 @@ class AnswerResult(Found):
     usage = Usage(allow_null=True)
     first_ms = FloatField(allow_null=True, help_text="From the beginning of writing to its first words.")
     url = CharField(help_text="The answer as a page.")
+
+
+class Sent(Serializer):
+    """One server-sent event."""
+
+    event = CharField(required=False, help_text="What kind it is of; chunks of a chat have none.")
+    data = CharField(help_text="JSON in one line.")

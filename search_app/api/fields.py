@@ -9,8 +9,9 @@ from rest_framework import serializers
 from search_app.asking import MAX_QUESTION
 
 SLUG = r"\A[-a-zA-Z0-9_]+\Z"
-SAID = r"[^\s\x00]"
-"""A text that says something: one character that is neither blank nor NUL."""
+SAID = r"[^\s\x00\x1c-\x1f\x85]"
+"""A text that says something: one character that is neither blank nor NUL. The last ones are blank in Python
+and not in the regular expressions of a schema."""
 
 
 class Body(serializers.Serializer):

@@ -6,7 +6,6 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpResponseBase, StreamingHttpResponse
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
@@ -16,6 +15,7 @@ from rag.events import Delta, Event
 from rag.types import NO_FILTERS
 from search_app import asking, sse
 from search_app.api import problems
+from search_app.api.answer_shapes import Sent
 from search_app.api.base import Api
 from search_app.api.chat import errors, listing
 from search_app.api.chat.body import DEFAULT, ChatRequest, conversation_of, warnings_of
@@ -56,7 +56,7 @@ class ChatView(_OpenAI):
         request=ChatRequest,
         answers={
             (200, "application/json"): ChatResult,
-            (200, EVENTS): OpenApiResponse(OpenApiTypes.STR, description="Chunks of the result."),
+            (200, EVENTS): OpenApiResponse(Sent, description="Chunks of the result."),
         },
         also=("not_authenticated", "nothing_to_search"),
         examples=[OpenApiExample("A chat", CHAT, request_only=True)],

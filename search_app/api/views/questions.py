@@ -6,7 +6,6 @@ from contextlib import closing
 from typing import Any
 
 from django.http import HttpResponseBase, StreamingHttpResponse
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
@@ -16,7 +15,7 @@ from rag.events import Delta, Event, Packed
 from rag.types import NO_FILTERS
 from search_app import asking, pipelines, sse, suggestions
 from search_app.api import problems, results
-from search_app.api.answer_shapes import AnswerResult
+from search_app.api.answer_shapes import AnswerResult, Sent
 from search_app.api.base import Api
 from search_app.api.bodies import AnswerRequest, SearchRequest
 from search_app.api.problems import Problem
@@ -95,7 +94,7 @@ class AnswersView(_Asking):
         request=AnswerRequest,
         answers={
             (200, "application/json"): AnswerResult,
-            (200, EVENTS): OpenApiResponse(OpenApiTypes.STR, description="The result, or its events."),
+            (200, EVENTS): OpenApiResponse(Sent, description="The result, or its events."),
         },
         also=("nothing_to_search",),
         examples=[OpenApiExample("A question", QUESTION, request_only=True)],
