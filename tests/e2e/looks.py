@@ -30,6 +30,7 @@ def looking(browser: Browser, url: str, state: Any, look: tuple[str, int]) -> It
 
 def flaws(page: Page, name: str = "") -> list[str]:
     """A line for each thing that is wrong with the page as it stands now."""
+    page.wait_for_load_state()  # a page that was clicked to has no style in its first moment
     name = name or page.url
     wide = page.evaluate(_WIDE)
     found = [f"{name}: {wide} px too wide"] if wide > 0 else []
