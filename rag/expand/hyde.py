@@ -4,11 +4,11 @@ HyDE (Gao et al. 2022) and query2doc (Wang et al. 2023): what an answer would lo
 passages than the question does, also where its facts are wrong.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from rag.chat.ask import Load, model_of, said
-from rag.chat.base import ChatModel, Limits, Message
-from rag.errors import GenerationUnavailable
+from rag.chat.base import Limits, Message
+from rag.expand.by_model import ByModel
 from rag.prompts.base import fingerprint
 from rag.prompts.data import in_line
 from rag.spec import ExpandSpec
@@ -30,19 +30,11 @@ def build(spec: ExpandSpec, load: Load) -> "Hyde":
 
 
 @dataclass(frozen=True, slots=True)
-class Hyde:
+class Hyde(ByModel):
     """`number` passages; those after the first by chance, of seeds 1, 2 …"""
 
-    model: ChatModel
-    number: int
-    salt: str = ""
-
-    @property
-    def fingerprint(self) -> str:
-        return f"{self.model.fingerprint}:{PROMPT}:{self.number}"
-
-    def salted(self, salt: str) -> "Hyde":
-        return replace(self, salt=salt)
+    METHOD = "hyde"
+    PROMPT = PROMPT
 
     def expand(self, question: str, *, deadline: float) -> Expansion:
         asked = (Message("system", RULES), Message("user", f"Question: {in_line(question)}"))
@@ -51,7 +43,4 @@ class Hyde:
             limits = Limits(max_tokens=TOKENS, temperature=0.7 if seed else 0.0, seed=seed)
             text = said(self.model, asked, limits, deadline=deadline, salt=self.salt)
             texts.append(" ".join(text.split())[:LONGEST])
-        kept = tuple(dict.fromkeys(text for text in texts if any(c.isalnum() for c in text)))
-        if not kept:
-            raise GenerationUnavailable("the language model wrote nothing that can be searched.")
-        return Expansion("hyde", kept, self.model.model)
+        return self._expansion(dict.fromkeys(text for text in texts if any(c.isalnum() for c in text)))

@@ -1,13 +1,13 @@
 """A question asked in other words, by a chat model: several phrasings searched as one."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import msgspec
 
 from rag.chat.ask import Load, model_of, said
-from rag.chat.base import ChatModel, Limits, Message
-from rag.errors import GenerationUnavailable
+from rag.chat.base import Limits, Message
+from rag.expand.by_model import ByModel
 from rag.prompts.base import fingerprint
 from rag.prompts.data import in_line
 from rag.spec import ExpandSpec
@@ -29,26 +29,15 @@ def build(spec: ExpandSpec, load: Load) -> "MultiQuery":
 
 
 @dataclass(frozen=True, slots=True)
-class MultiQuery:
-    model: ChatModel
-    number: int
-    salt: str = ""
-
-    @property
-    def fingerprint(self) -> str:
-        return f"{self.model.fingerprint}:{PROMPT}:{self.number}"
-
-    def salted(self, salt: str) -> "MultiQuery":
-        return replace(self, salt=salt)
+class MultiQuery(ByModel):
+    METHOD = "multi_query"
+    PROMPT = PROMPT
 
     def expand(self, question: str, *, deadline: float) -> Expansion:
         limits = Limits(max_tokens=TOKENS_EACH * self.number + 16, schema=schema(self.number))
         asked = Message("user", f"Question: {in_line(question)}\n\nWrite {self.number} other ways to ask it.")
         text = said(self.model, (Message("system", RULES), asked), limits, deadline=deadline, salt=self.salt)
-        texts = read(text, question)[: self.number]
-        if not texts:
-            raise GenerationUnavailable("the language model wrote nothing that can be searched.")
-        return Expansion("multi_query", texts, self.model.model)
+        return self._expansion(read(text, question)[: self.number])
 
 
 def schema(number: int) -> dict[str, object]:

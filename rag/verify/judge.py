@@ -4,11 +4,11 @@ The sentence and the passages are data in its prompt. What it answers besides a 
 """
 
 import re
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from rag.answers import Answer, Check
-from rag.chat.base import ChatModel, Ended, Limits, Message
+from rag.chat.ask import Load, model_of, said
+from rag.chat.base import ChatModel, Limits, Message
 from rag.prompts.base import fingerprint
 from rag.prompts.data import as_data, fenced, in_line
 from rag.spec import VerifySpec
@@ -32,18 +32,20 @@ WHY_NOT = "The language model that checked it says that its passage does not say
 UNCLEAR = "The language model that was to check it gave no clear answer."
 
 
-def build(spec: VerifySpec, load: Callable[[str, str, str], Any]) -> "ModelVerifier":
+def build(spec: VerifySpec, load: Load) -> "ModelVerifier":
     """`spec.model` is `service/model`, or a model of the store."""
-    backend = "openai" if "/" in spec.model else "llama"
-    return ModelVerifier(load("chat", backend, spec.model), spec.threshold)
+    return ModelVerifier(model_of(spec.model, load), spec.threshold)
 
 
 class ModelVerifier:
     """A yes scores 1, a no 0; a threshold between the two."""
 
-    def __init__(self, model: ChatModel, threshold: float) -> None:
-        self._model, self._threshold = model, threshold
+    def __init__(self, model: ChatModel, threshold: float, salt: str = "") -> None:
+        self._model, self._threshold, self._salt = model, threshold, salt
         self.fingerprint = f"judge:{model.fingerprint}:{PROMPT}:{threshold}"
+
+    def salted(self, salt: str) -> "ModelVerifier":
+        return ModelVerifier(self._model, self._threshold, salt)
 
     def check(
         self, question: str, answer: Answer, context: Sequence[tuple[int, Passage]], *, deadline: float
@@ -52,12 +54,8 @@ class ModelVerifier:
         return checked(answer, context, threshold=self._threshold, deadline=deadline, score=self._score)
 
     def _score(self, claim: Claim, passages: Sequence[Passage], deadline: float) -> Scored:
-        said = ""
-        limits = Limits(max_tokens=4)
-        for piece in self._model.stream(messages(claim.text, passages), limits, deadline=deadline):
-            if not isinstance(piece, Ended):
-                said += piece
-        word = _WORD.match(said)
+        asked, limits = messages(claim.text, passages), Limits(max_tokens=4)
+        word = _WORD.match(said(self._model, asked, limits, deadline=deadline, salt=self._salt))
         if word is None:
             return Scored(None, UNCLEAR)
         return Scored(float(word[1].casefold() == "yes"), WHY_NOT)

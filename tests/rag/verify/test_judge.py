@@ -99,3 +99,20 @@ def test_a_spec_names_a_service_or_a_model_of_the_store(model: str, backend: str
 
     build(VerifySpec(backend="judge", model=model, threshold=0.5, budget_ms=9), load)
     assert asked == [("chat", backend, model)]
+
+
+def test_what_a_server_remembers_of_its_prompts_is_kept_apart_for_each_asker() -> None:
+    salts: list[str] = []
+
+    class Notes(Says):
+        def stream(
+            self, messages: Sequence[Message], limits: Limits, *, deadline: float, salt: str = ""
+        ) -> Iterator[str | Ended]:
+            salts.append(salt)
+            yield from super().stream(messages, limits, deadline=deadline, salt=salt)
+
+    verifier = ModelVerifier(Notes("yes"), 0.5)
+    check(verifier.salted("mine"), "It flashes at night [1].")
+    check(verifier, "It flashes at night [1].")
+    assert salts == ["mine", ""]
+    assert verifier.salted("mine").fingerprint == verifier.fingerprint
