@@ -10,7 +10,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from rag.errors import ModelError
-from rag.models import Model, ModelStore, torch_copy
+from rag.models import ModelStore, torch_copy
 
 OF, NAME = "ms-marco-MiniLM-L-12-v2-int8", "ms-marco-MiniLM-L-12-v2-torch"
 
@@ -21,9 +21,7 @@ def main() -> None:
         print(f"{store.path(NAME)} is here already.")
         return
     except ModelError:
-        source, was = store.path(OF), store.model(OF)
-    copy = Model(NAME, was.use, was.licence, f"{was.origin}, from its int8 file", ())
-    made = store.add(copy, lambda folder: torch_copy.make(copy, source, folder))
+        made = torch_copy.add(store, OF)
     print(f"Made {made.name}: {made.bytes / 1e6:.0f} MB.")
 
 

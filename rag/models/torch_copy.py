@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from rag.errors import ModelError
 from rag.models.added import record
 from rag.models.catalogue import Model
+from rag.models.store import ModelStore
 
 _LAYER = re.compile(r"bert\.encoder\.layer\.(\d+)\.")
 _NODE = re.compile(r"(?:/Gemm)?(?:/MatMul|_MatMul)_quant$")
@@ -66,6 +67,14 @@ def make(model: Model, source: Path, into: Path) -> Model:
         (into / name).write_text(json.dumps(content, indent=1) + "\n", "utf-8")
     shutil.copyfile(source / "tokenizer.json", into / "tokenizer.json")
     return record(model, into)
+
+
+def add(store: ModelStore, of: str) -> Model:
+    """Make the copy of a model of the store, and put it there: `NAME-int8` gives `NAME-torch`."""
+    source, was = store.path(of), store.model(of)
+    origin = f"{was.origin}, from its int8 file"
+    copy = Model(f"{of.removesuffix('-int8')}-torch", was.use, was.licence, origin, ())
+    return store.add(copy, lambda folder: make(copy, source, folder))
 
 
 def dequantised(file: Path) -> dict[str, NDArray[np.float32]]:

@@ -57,12 +57,10 @@ class Command(SieveCommand):
             case "add":
                 self._add(store, options)
             case "torch-copy":
-                of = (names or ["ms-marco-MiniLM-L-12-v2-int8"])[0]
-                source, was = store.path(of), store.model(of)
-                name = f"{of.removesuffix('-int8')}-torch"
-                copy = Model(name, was.use, was.licence, f"{was.origin}, from its int8 file", ())
-                made = store.add(copy, lambda folder: torch_copy.make(copy, source, folder))
-                self.say(f"Made {name}: {made.bytes / 1e6:.0f} MB, SHA-256 of all files {made.digest('*')}.")
+                made = torch_copy.add(store, (names or ["ms-marco-MiniLM-L-12-v2-int8"])[0])
+                self.say(
+                    f"Made {made.name}: {made.bytes / 1e6:.0f} MB, SHA-256 of all files {made.digest('*')}."
+                )
             case _:
                 self._print(store.status(names))
 
