@@ -20,6 +20,13 @@ _AT_ONCE = 1_000
 _PAGE = 10_000
 
 
+class _Answer(Struct, kw_only=True):
+    """What every answer says of itself."""
+
+    shards: Shards = field(name="_shards")
+    timed_out: bool = False
+
+
 class _Fields(Struct):
     id: tuple[str]
     codes: tuple[str]
@@ -33,10 +40,8 @@ class _Hits(Struct):
     hits: list[_Hit]
 
 
-class _Found(Struct):
+class _Found(_Answer, kw_only=True):
     hits: _Hits
-    shards: Shards = field(name="_shards")
-    timed_out: bool = False
 
 
 class _Key(Struct):
@@ -58,10 +63,8 @@ class _Aggregations(Struct):
     held: _Page
 
 
-class _Held(Struct):
+class _Held(_Answer, kw_only=True):
     aggregations: _Aggregations
-    shards: Shards = field(name="_shards")
-    timed_out: bool = False
 
 
 class _Sourced(Struct):
@@ -72,10 +75,8 @@ class _SourcedHits(Struct):
     hits: list[_Sourced]
 
 
-class _Passages(Struct):
+class _Passages(_Answer, kw_only=True):
     hits: _SourcedHits
-    shards: Shards = field(name="_shards")
-    timed_out: bool = False
 
 
 T = TypeVar("T", _Found, _Held, _Passages)
